@@ -1,0 +1,259 @@
+//! French labels of the codes of the domain.
+
+use mppeep_core::domain::absence::AbsenceType;
+use mppeep_core::domain::activity::{ActivityAction, EntityKind};
+use mppeep_core::domain::calendar::{CountingMode, Half};
+use mppeep_core::domain::codes::{
+    AdministrativePosition, AgentStatus, BirthPrecision, DepartureReason, MaritalStatus, Sex,
+};
+use mppeep_core::domain::evaluation::{Appraisal, Criterion};
+use mppeep_core::domain::grade::GradeCategory;
+use mppeep_core::domain::permission::{Action, Resource};
+use mppeep_core::domain::personnel::FieldGroup;
+use mppeep_core::domain::settings::{RetirementMode, SettingsSection};
+use mppeep_core::domain::user::{Role, UserStatus};
+
+use crate::pages::ui::{Badge, Choice, Tone};
+
+/// A code that has a French label.
+pub trait Label: Copy {
+    /// The label, as it stands alone.
+    fn label(self) -> &'static str;
+}
+
+macro_rules! labels {
+    ($($type:ty { $($variant:ident => $label:literal,)* })*) => {$(
+        impl Label for $type {
+            fn label(self) -> &'static str {
+                match self { $(Self::$variant => $label,)* }
+            }
+        }
+    )*};
+}
+
+labels! {
+    AgentStatus {
+        CivilServant => "Fonctionnaire",
+        Contractual => "Agent contractuel",
+        Trainee => "Stagiaire",
+        Assigned => "Mis à disposition",
+    }
+    AdministrativePosition {
+        Active => "En activité",
+        Secondment => "Détachement",
+        UnpaidLeaveOfAbsence => "Disponibilité",
+        LongTermLeave => "Congé de longue durée",
+        MilitaryService => "Sous les drapeaux",
+        OutOfCadre => "Hors cadre",
+        Suspension => "Suspension",
+        Retired => "Retraite",
+    }
+    MaritalStatus {
+        Single => "Célibataire",
+        Married => "Marié(e)",
+        Divorced => "Divorcé(e)",
+        Widowed => "Veuf(ve)",
+        CommonLaw => "Union libre",
+    }
+    Sex {
+        Female => "Féminin",
+        Male => "Masculin",
+    }
+    BirthPrecision {
+        Day => "Date exacte",
+        Year => "Année seule",
+    }
+    DepartureReason {
+        Retirement => "Retraite",
+        Resignation => "Démission",
+        TransferOut => "Mutation hors du ministère",
+        EndOfContract => "Fin de contrat",
+        Dismissal => "Révocation ou licenciement",
+        Death => "Décès",
+        Other => "Autre motif",
+    }
+    GradeCategory {
+        A => "Cadres supérieurs",
+        B => "Cadres moyens",
+        C => "Agents d’exécution",
+        D => "Personnel de soutien",
+    }
+    AbsenceType {
+        AnnualLeave => "Congé annuel",
+        ShortLeave => "Permission d’absence",
+        SickLeave => "Congé de maladie",
+        MaternityLeave => "Congé de maternité",
+        PaternityLeave => "Congé de paternité",
+        Training => "Formation",
+        Mission => "Mission",
+        Unjustified => "Absence non justifiée",
+        Other => "Autre absence",
+    }
+    Half {
+        Am => "matin",
+        Pm => "après-midi",
+    }
+    CountingMode {
+        Calendar => "Jours calendaires",
+        Workable => "Jours ouvrables",
+        Worked => "Jours ouvrés",
+    }
+    Criterion {
+        TechnicalCompetence => "Compétence technique",
+        Organisation => "Sens de l’organisation",
+        Initiative => "Esprit d’initiative",
+        Diligence => "Assiduité",
+        WorkingRelations => "Relation de service",
+    }
+    Appraisal {
+        Excellent => "Excellent",
+        VeryGood => "Très bon",
+        Good => "Bon",
+        Fair => "Passable",
+        Insufficient => "Insuffisant",
+    }
+    Role {
+        Admin => "Administrateur",
+        Daf => "Direction Administrative et Financière",
+        Sdrh => "Sous-Direction des Ressources Humaines",
+        Sdb => "Sous-Direction Budget",
+        Sdc => "Sous-Direction du Commerce et des Moyens Généraux",
+        Cs => "Chef de service",
+        Agent => "Agent",
+        Invite => "Invité",
+    }
+    UserStatus {
+        Active => "Actif",
+        Inactive => "Inactif",
+        Suspended => "Suspendu",
+        Pending => "En attente",
+    }
+    EntityKind {
+        Personnel => "Fiche agent",
+        Absence => "Absence",
+        Evaluation => "Évaluation",
+        Unit => "Unité",
+        User => "Compte",
+        Session => "Session",
+        Setting => "Paramètre",
+        Transfer => "Import ou export",
+    }
+    ActivityAction {
+        Created => "Création",
+        Updated => "Modification",
+        Archived => "Départ et archivage",
+        Restored => "Restauration",
+        Cancelled => "Annulation",
+        PrivateRead => "Consultation de données privées",
+        Imported => "Import",
+        Exported => "Export",
+        LoggedIn => "Connexion",
+        LoginFailed => "Connexion refusée",
+        LoginBlocked => "Connexion bloquée",
+        LoggedOut => "Déconnexion",
+        SessionsEnded => "Fermeture de sessions",
+        PasswordChanged => "Changement de mot de passe",
+        CharterAccepted => "Acceptation de la charte",
+    }
+    Resource {
+        Directory => "Annuaire",
+        Career => "Carrière et affectation",
+        Private => "Données privées",
+        Absence => "Absences",
+        Evaluation => "Évaluations",
+        Import => "Imports",
+        Statistics => "Statistiques",
+        Journal => "Journal d’activité",
+        Organisation => "Organigramme",
+        User => "Utilisateurs",
+        Setting => "Paramètres",
+    }
+    Action {
+        Read => "Lire",
+        Write => "Écrire",
+        Export => "Exporter",
+    }
+    FieldGroup {
+        Directory => "Annuaire",
+        Career => "Carrière",
+        Private => "Données privées",
+    }
+    RetirementMode {
+        EndOfYear => "31 décembre de l’année",
+        EndOfMonth => "Dernier jour du mois",
+        Birthday => "Jour anniversaire",
+    }
+    SettingsSection {
+        Ministry => "Ministère",
+        Personnel => "Fiche agent",
+        Calendar => "Semaine de travail",
+        Absences => "Absences",
+        Evaluations => "Évaluation",
+        Retirement => "Retraite",
+        Security => "Sécurité",
+        Charter => "Charte de confidentialité",
+        Maintenance => "Maintenance",
+    }
+}
+
+/// A category as « A – Cadres supérieurs ».
+#[must_use]
+pub fn category(category: GradeCategory) -> String {
+    format!("{} – {}", category.code(), category.label())
+}
+
+/// The badge of a position.
+#[must_use]
+pub fn position_badge(position: AdministrativePosition) -> Badge {
+    use AdministrativePosition as P;
+    let tone = match position {
+        P::Active => Tone::Success,
+        P::Secondment | P::OutOfCadre | P::MilitaryService => Tone::Info,
+        P::UnpaidLeaveOfAbsence | P::LongTermLeave => Tone::Warning,
+        P::Suspension => Tone::Danger,
+        P::Retired => Tone::Neutral,
+    };
+    Badge::new(position.label(), tone)
+}
+
+/// The badge of a final mark's meaning.
+#[must_use]
+pub fn appraisal_badge(appraisal: Appraisal) -> Badge {
+    let tone = match appraisal {
+        Appraisal::Excellent | Appraisal::VeryGood => Tone::Success,
+        Appraisal::Good => Tone::Info,
+        Appraisal::Fair => Tone::Warning,
+        Appraisal::Insufficient => Tone::Danger,
+    };
+    Badge::new(appraisal.label(), tone)
+}
+
+/// The colour of an action in the journal.
+#[must_use]
+pub fn action_tone(action: ActivityAction) -> Tone {
+    use ActivityAction as A;
+    match action {
+        A::Created | A::Restored | A::Imported => Tone::Success,
+        A::Updated | A::PasswordChanged | A::CharterAccepted => Tone::Info,
+        A::Archived | A::Cancelled | A::SessionsEnded | A::PrivateRead => Tone::Warning,
+        A::LoginFailed | A::LoginBlocked => Tone::Danger,
+        A::Exported | A::LoggedIn | A::LoggedOut => Tone::Neutral,
+    }
+}
+
+/// Roles as one reads them: the short form of each.
+#[must_use]
+pub fn role_short(role: Role) -> &'static str {
+    match role {
+        Role::Daf => "DAF",
+        Role::Sdrh => "SDRH",
+        Role::Sdb => "SDB",
+        Role::Sdc => "SDC",
+        other => other.label(),
+    }
+}
+
+/// The choices of a closed list, by code and label.
+pub fn choices<T: Label>(all: &[T], code: impl Fn(T) -> &'static str) -> Vec<Choice> {
+    all.iter().map(|value| Choice::new(code(*value), value.label())).collect()
+}

@@ -1,0 +1,15 @@
+//! French words and formats: labels of codes, names of fields, messages, dates and numbers.
+//!
+//! Codes are English everywhere else; nothing outside this module and the templates speaks French.
+
+mod fields;
+mod format;
+mod labels;
+mod notes;
+mod rules;
+
+pub use fields::{changes, field_name, field_value, personnel_field};
+pub use format::*;
+pub use labels::{Label, action_tone, appraisal_badge, category, choices, position_badge, role_short};
+pub use notes::note;
+pub use rules::{form_errors, rule_message};

@@ -1,0 +1,41 @@
+//! Messages shown after something was done, by the code that the address of the next page carries (`?note=…`).
+
+use crate::pages::ui::Tone;
+
+/// The message of a code; `None` for a code that is not ours.
+#[must_use]
+pub fn note(code: &str) -> Option<(Tone, &'static str)> {
+    let text = match code {
+        "agent-created" => "La fiche a été créée.",
+        "agent-updated" => "Les modifications sont enregistrées.",
+        "agent-unchanged" => return Some((Tone::Info, "Aucune modification à enregistrer.")),
+        "agent-archived" => "Le départ est enregistré ; la fiche est archivée.",
+        "agent-restored" => "La fiche est de nouveau active.",
+        "unit-created" => "L’unité a été créée.",
+        "unit-updated" => "L’unité a été modifiée.",
+        "unit-deleted" => "L’unité a été supprimée.",
+        "absence-created" => "L’absence est enregistrée.",
+        "absence-updated" => "L’absence a été modifiée.",
+        "absence-cancelled" => "L’absence a été annulée.",
+        "holiday-saved" => "Le jour férié est enregistré.",
+        "holiday-deleted" => "Le jour férié a été supprimé.",
+        "evaluation-created" => "L’évaluation est enregistrée.",
+        "evaluation-updated" => "L’évaluation a été modifiée.",
+        "evaluation-submitted" => "L’évaluation a été transmise à l’agent.",
+        "evaluation-validated" => "L’évaluation est validée.",
+        "evaluation-contested" => "La contestation est enregistrée.",
+        "evaluation-observed" => "Vos observations sont enregistrées.",
+        "import-done" => "L’import est terminé.",
+        "user-created" => "Le compte a été créé.",
+        "user-updated" => "Le compte a été modifié.",
+        "user-disabled" => "Le compte a été désactivé.",
+        "user-enabled" => "Le compte a été réactivé.",
+        "password-changed" => "Le mot de passe a été changé.",
+        "session-ended" => "La session a été fermée.",
+        "sessions-ended" => "Les sessions ont été fermées.",
+        "settings-saved" => "Les paramètres sont enregistrés et appliqués.",
+        "logged-out" => return Some((Tone::Info, "Vous êtes déconnecté.")),
+        _ => return None,
+    };
+    Some((Tone::Success, text))
+}

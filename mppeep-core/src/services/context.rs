@@ -1,0 +1,207 @@
+//! What all services share: the adapters, and snapshots of what nearly every request needs.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use tokio::sync::Mutex;
+use uuid::Uuid;
+
+use super::error::ServiceError;
+use crate::domain::activity::{Activity, ActivityAction, EntityKind};
+use crate::domain::id::{ActivityId, PersonnelId};
+use crate::domain::organisation::Organisation;
+use crate::domain::permission::{Action, Actor, Resource};
+use crate::domain::personnel::FieldChange;
+use crate::domain::settings::Settings;
+use crate::layered::cached::Cached;
+use crate::layered::epoch_board::EpochBoard;
+use crate::ports::clock::{Clock, Entropy};
+use crate::ports::epochs::Namespace;
+use crate::ports::error::StoreError;
+use crate::ports::store::{Store, UnitOfWork};
+
+/// The adapters the services work with.
+#[derive(Clone)]
+pub struct Adapters {
+    /// The store of the domain.
+    pub store: Arc<dyn Store>,
+    /// The process's view of the epochs.
+    pub epochs: Arc<EpochBoard>,
+    /// Cached loading.
+    pub cached: Arc<Cached>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub entropy: Arc<dyn Entropy>,
+}
+
+type Held<T> = Mutex<Option<(i64, Arc<T>)>>;
+
+/// Shared by all services of one process.
+pub struct Context {
+    adapters: Adapters,
+    settings: Held<Settings>,
+    organisation: Held<Organisation>,
+    demonstration: Held<bool>,
+}
+
+/// A line for the journal, before it has an identifier.
+pub(crate) struct Note {
+    pub(crate) action: ActivityAction,
+    pub(crate) entity: EntityKind,
+    pub(crate) entity_id: Option<Uuid>,
+    pub(crate) subject: Option<PersonnelId>,
+    pub(crate) label: String,
+    pub(crate) changes: Vec<FieldChange>,
+}
+
+impl Context {
+    /// A context over adapters.
+    pub fn new(adapters: Adapters) -> Arc<Self> {
+        Arc::new(Self {
+            adapters,
+            settings: Mutex::new(None),
+            organisation: Mutex::new(None),
+            demonstration: Mutex::new(None),
+        })
+    }
+
+    /// The store.
+    pub fn store(&self) -> &dyn Store {
+        self.adapters.store.as_ref()
+    }
+
+    /// Cached loading.
+    pub(crate) fn cached(&self) -> &Cached {
+        &self.adapters.cached
+    }
+
+    /// The present instant.
+    pub fn now(&self) -> Timestamp {
+        self.adapters.clock.now()
+    }
+
+    /// The present day in Abidjan and Dakar, which keep UTC all year.
+    pub fn today(&self) -> Date {
+        self.now().to_zoned(TimeZone::UTC).date()
+    }
+
+    pub(crate) fn clock(&self) -> &dyn Clock {
+        self.adapters.clock.as_ref()
+    }
+
+    pub(crate) fn entropy(&self) -> &dyn Entropy {
+        self.adapters.entropy.as_ref()
+    }
+
+    /// The settings in force.
+    ///
+    /// # Errors
+    /// `Store`.
+    pub async fn settings(&self) -> Result<Arc<Settings>, ServiceError> {
+        self.snapshot(&self.settings, Namespace::SETTINGS, async |unit| unit.settings().load().await).await
+    }
+
+    /// The units of the ministry.
+    ///
+    /// # Errors
+    /// `Store`.
+    pub async fn organisation(&self) -> Result<Arc<Organisation>, ServiceError> {
+        self.snapshot(&self.organisation, Namespace::ORGANISATION, async |unit| unit.organisation().load().await)
+            .await
+    }
+
+    /// Whether the database was created with demonstration data.
+    ///
+    /// # Errors
+    /// `Store`.
+    pub async fn is_demonstration(&self) -> Result<bool, ServiceError> {
+        let held = self
+            .snapshot(&self.demonstration, Namespace::SETTINGS, async |unit| {
+                Ok(unit.settings().fact(super::settings::DEMONSTRATION).await?.is_some())
+            })
+            .await?;
+        Ok(*held)
+    }
+
+    /// The value for the namespace's present epoch. The epoch is read first: a value can be newer than the epoch it is
+    /// held under, never older.
+    async fn snapshot<T: Send + Sync>(
+        &self,
+        held: &Held<T>,
+        namespace: Namespace,
+        load: impl AsyncFnOnce(&mut Box<dyn UnitOfWork>) -> Result<T, StoreError>,
+    ) -> Result<Arc<T>, ServiceError> {
+        let epoch = self.adapters.epochs.value(namespace).await?;
+        let mut slot = held.lock().await;
+        if let Some((at, value)) = slot.as_ref()
+            && *at == epoch
+        {
+            return Ok(Arc::clone(value));
+        }
+        let mut unit = self.store().begin_read().await?;
+        let value = Arc::new(load(&mut unit).await?);
+        *slot = Some((epoch, Arc::clone(&value)));
+        Ok(value)
+    }
+
+    /// Opens a unit for a change of the domain, unless the site is in read-only mode.
+    pub(crate) async fn begin(&self) -> Result<Box<dyn UnitOfWork>, ServiceError> {
+        if self.settings().await?.maintenance.read_only {
+            return Err(ServiceError::ReadOnlyMode);
+        }
+        Ok(self.store().begin().await?)
+    }
+
+    /// Bumps, commits, and lets this process know the new epochs at once.
+    pub(crate) async fn commit(
+        &self,
+        mut unit: Box<dyn UnitOfWork>,
+        made_wrong: &[Namespace],
+    ) -> Result<(), ServiceError> {
+        unit.bump(made_wrong).await?;
+        let epochs = unit.commit().await?;
+        self.adapters.epochs.observe(&epochs);
+        Ok(())
+    }
+
+    /// A line of the journal by this actor now.
+    pub(crate) fn activity(&self, actor: &Actor, note: Note) -> Activity {
+        Activity {
+            id: ActivityId::new(self.clock(), self.entropy()),
+            at: self.now(),
+            actor: actor.user,
+            actor_name: actor.display_name.clone(),
+            action: note.action,
+            entity: note.entity,
+            entity_id: note.entity_id,
+            subject: note.subject,
+            label: note.label,
+            changes: note.changes,
+            address: actor.address.clone(),
+            request_id: actor.request_id.clone(),
+        }
+    }
+
+    /// The departments of the units named, and of those below them.
+    pub(crate) async fn departments_of(
+        &self,
+        units: impl IntoIterator<Item = crate::domain::organisation::UnitRef>,
+    ) -> Result<BTreeSet<crate::domain::id::DepartmentId>, ServiceError> {
+        let organisation = self.organisation().await?;
+        Ok(units.into_iter().flat_map(|unit| organisation.departments_of(unit)).collect())
+    }
+}
+
+/// Refuses unless the actor holds the right somewhere.
+pub(crate) fn require(actor: &Actor, resource: Resource, action: Action) -> Result<(), ServiceError> {
+    if actor.may(resource, action) { Ok(()) } else { Err(ServiceError::Forbidden { resource, action }) }
+}
+
+/// Refuses unless the actor holds the right everywhere.
+pub(crate) fn require_all(actor: &Actor, resource: Resource, action: Action) -> Result<(), ServiceError> {
+    if actor.may_all(resource, action) { Ok(()) } else { Err(ServiceError::Forbidden { resource, action }) }
+}

@@ -1,0 +1,54 @@
+//! Bytes on a socket, for what no HTTP client would send.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+/// What came back on a socket.
+#[derive(Clone, Debug)]
+pub struct Echo {
+    /// The bytes, lossily as text.
+    pub text: String,
+    /// Whether the server closed (or reset) the connection before the patience ended.
+    pub closed: bool,
+}
+
+impl Echo {
+    /// The statuses of the answers, in order.
+    #[must_use]
+    pub fn statuses(&self) -> Vec<u16> {
+        self.text
+            .match_indices("HTTP/1.1 ")
+            .filter_map(|(at, mark)| self.text.get(at + mark.len()..at + mark.len() + 3)?.parse().ok())
+            .filter(|status| *status >= 200)
+            .collect()
+    }
+}
+
+/// Sends bytes, then reads until the server closes or the patience ends.
+pub async fn talk(server: SocketAddr, bytes: &[u8], patience: Duration) -> Echo {
+    let mut socket = TcpStream::connect(server).await.expect("the server accepts");
+    // A server that refuses early may close before it has read all: that is an answer, not an error.
+    let _early = socket.write_all(bytes).await;
+    read(&mut socket, patience).await
+}
+
+/// Reads until the server closes or the patience ends.
+pub async fn read(socket: &mut TcpStream, patience: Duration) -> Echo {
+    let mut received = Vec::new();
+    let mut buffer = [0; 16 * 1024];
+    let end = tokio::time::Instant::now() + patience;
+    loop {
+        match tokio::time::timeout_at(end, socket.read(&mut buffer)).await {
+            Ok(Ok(0) | Err(_)) => return echo(&received, true),
+            Ok(Ok(count)) => received.extend_from_slice(&buffer[..count]),
+            Err(_) => return echo(&received, false),
+        }
+    }
+}
+
+fn echo(received: &[u8], closed: bool) -> Echo {
+    Echo { text: String::from_utf8_lossy(received).into_owned(), closed }
+}

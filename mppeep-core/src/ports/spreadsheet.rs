@@ -25,7 +25,11 @@ impl Cell {
     /// Text, or [`Cell::Empty`] for an empty text.
     pub fn text(text: impl Into<String>) -> Self {
         let text = text.into();
-        if text.is_empty() { Self::Empty } else { Self::Text(text) }
+        if text.is_empty() {
+            Self::Empty
+        } else {
+            Self::Text(text)
+        }
     }
 
     /// Whether the cell holds nothing but white space.
@@ -55,7 +59,11 @@ impl Cell {
 /// The shortest decimal text that reads back to the same number, with a comma.
 fn display_number(number: f64) -> String {
     let text = number.to_string();
-    if text.contains('.') { text.replace('.', ",") } else { text }
+    if text.contains('.') {
+        text.replace('.', ",")
+    } else {
+        text
+    }
 }
 
 /// Where a file counts its days from, for dates that are stored as plain numbers.
@@ -103,13 +111,20 @@ pub struct Sheet {
 impl Sheet {
     /// A table of these rows, without a name.
     pub fn of(rows: Vec<Vec<Cell>>) -> Self {
-        Self { name: None, date_system: DateSystem::default(), rows }
+        Self {
+            name: None,
+            date_system: DateSystem::default(),
+            rows,
+        }
     }
 
     /// The cell, or [`Cell::Empty`] outside the table.
     pub fn cell(&self, row: usize, column: usize) -> &Cell {
         const NOTHING: &Cell = &Cell::Empty;
-        self.rows.get(row).and_then(|cells| cells.get(column)).unwrap_or(NOTHING)
+        self.rows
+            .get(row)
+            .and_then(|cells| cells.get(column))
+            .unwrap_or(NOTHING)
     }
 
     /// Cuts empty cells off the end of each row, and empty rows off the end of the table.
@@ -334,7 +349,15 @@ mod tests {
 
     #[test]
     fn columns_are_named_as_spreadsheets_do() {
-        for (index, letters) in [(0, "A"), (25, "Z"), (26, "AA"), (51, "AZ"), (52, "BA"), (701, "ZZ"), (702, "AAA")] {
+        for (index, letters) in [
+            (0, "A"),
+            (25, "Z"),
+            (26, "AA"),
+            (51, "AZ"),
+            (52, "BA"),
+            (701, "ZZ"),
+            (702, "AAA"),
+        ] {
             assert_eq!(column_letters(index), letters);
         }
     }
@@ -371,13 +394,23 @@ mod tests {
             vec![Cell::Empty],
         ]);
         sheet.trim();
-        assert_eq!(sheet.rows, vec![vec![Cell::Empty, Cell::text("a")], vec![], vec![Cell::Number(1.0)]]);
+        assert_eq!(
+            sheet.rows,
+            vec![
+                vec![Cell::Empty, Cell::text("a")],
+                vec![],
+                vec![Cell::Number(1.0)]
+            ]
+        );
         assert_eq!(*sheet.cell(9, 9), Cell::Empty);
     }
 
     #[test]
     fn the_name_announces_the_format() {
-        assert_eq!(SheetFormat::of_file_name("Agents 2026.XLSX"), Some(SheetFormat::Xlsx));
+        assert_eq!(
+            SheetFormat::of_file_name("Agents 2026.XLSX"),
+            Some(SheetFormat::Xlsx)
+        );
         assert_eq!(SheetFormat::of_file_name("agents.csv"), Some(SheetFormat::Csv));
         assert_eq!(SheetFormat::of_file_name("agents.xls"), None);
         assert_eq!(SheetFormat::of_file_name("agents"), None);

@@ -102,7 +102,7 @@ impl Context {
     /// # Errors
     /// `Store`.
     pub async fn settings(&self) -> Result<Arc<Settings>, ServiceError> {
-        self.snapshot(&self.settings, Namespace::SETTINGS, async |unit| unit.settings().load().await).await
+        self.snapshot(&self.settings, Namespace::SETTINGS, |mut unit| async move { unit.settings().load().await }).await
     }
 
     /// The units of the ministry.
@@ -110,8 +110,8 @@ impl Context {
     /// # Errors
     /// `Store`.
     pub async fn organisation(&self) -> Result<Arc<Organisation>, ServiceError> {
-        self.snapshot(&self.organisation, Namespace::ORGANISATION, async |unit| unit.organisation().load().await)
-            .await
+        let load = |mut unit: Box<dyn UnitOfWork>| async move { unit.organisation().load().await };
+        self.snapshot(&self.organisation, Namespace::ORGANISATION, load).await
     }
 
     /// Whether the database was created with demonstration data.
@@ -120,7 +120,7 @@ impl Context {
     /// `Store`.
     pub async fn is_demonstration(&self) -> Result<bool, ServiceError> {
         let held = self
-            .snapshot(&self.demonstration, Namespace::SETTINGS, async |unit| {
+            .snapshot(&self.demonstration, Namespace::SETTINGS, |mut unit| async move {
                 Ok(unit.settings().fact(super::settings::DEMONSTRATION).await?.is_some())
             })
             .await?;
@@ -129,12 +129,15 @@ impl Context {
 
     /// The value for the namespace's present epoch. The epoch is read first: a value can be newer than the epoch it is
     /// held under, never older.
-    async fn snapshot<T: Send + Sync>(
+    async fn snapshot<T: Send + Sync, F>(
         &self,
         held: &Held<T>,
         namespace: Namespace,
-        load: impl AsyncFnOnce(&mut Box<dyn UnitOfWork>) -> Result<T, StoreError>,
-    ) -> Result<Arc<T>, ServiceError> {
+        load: impl FnOnce(Box<dyn UnitOfWork>) -> F,
+    ) -> Result<Arc<T>, ServiceError>
+    where
+        F: Future<Output = Result<T, StoreError>>,
+    {
         let epoch = self.adapters.epochs.value(namespace).await?;
         let mut slot = held.lock().await;
         if let Some((at, value)) = slot.as_ref()
@@ -142,8 +145,8 @@ impl Context {
         {
             return Ok(Arc::clone(value));
         }
-        let mut unit = self.store().begin_read().await?;
-        let value = Arc::new(load(&mut unit).await?);
+        let unit = self.store().begin_read().await?;
+        let value = Arc::new(load(unit).await?);
         *slot = Some((epoch, Arc::clone(&value)));
         Ok(value)
     }

@@ -1,0 +1,288 @@
+//! The whole application: its state, its routes, and the layers around them.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::response::Response;
+use bytes::Bytes;
+use mppeep_core::domain::permission::Actor;
+use mppeep_core::domain::session::SessionToken;
+use mppeep_core::ports::clock::Entropy;
+use mppeep_core::ports::login_attempts::{AttemptLimits, LoginAttempts};
+use mppeep_core::ports::password::PasswordHasher;
+use mppeep_core::ports::rate_limiter::{Gcra, RateLimiter};
+use mppeep_core::ports::session::SessionStore;
+use mppeep_core::ports::store::Store;
+use mppeep_core::services::absences::AbsenceService;
+use mppeep_core::services::activity::ActivityService;
+use mppeep_core::services::auth::AuthService;
+use mppeep_core::services::dashboard::DashboardService;
+use mppeep_core::services::evaluations::EvaluationService;
+use mppeep_core::services::holidays::HolidayService;
+use mppeep_core::services::organisation::OrganisationService;
+use mppeep_core::services::personnel::PersonnelService;
+use mppeep_core::services::settings::SettingsService;
+use mppeep_core::services::users::UserService;
+use mppeep_core::services::{Context, ServiceError};
+use utoipa::openapi::OpenApi;
+use utoipa_axum::routes;
+
+use crate::assets;
+use crate::extract::MaybeUser;
+use crate::extract::session_cookie::CookieSecurity;
+use crate::health::{self, Readiness};
+use crate::middleware::context::{ClientIpHeader, Contexts, Network, RequestContext};
+use crate::middleware::forgery::Origin;
+use crate::middleware::session::Authenticate;
+use crate::middleware::{body, compression, context, forgery, guard, headers, limits, negotiate, session};
+use crate::problem::ErrorPageRenderer;
+use crate::routes::{LOGIN_PATH, Needs, RouteTable, get, see_other};
+use crate::urls::Urls;
+use crate::{api, pages};
+
+/// Where somebody who is logged in begins, below the root.
+const HOME_PATH: &str = "/accueil";
+
+/// From the head of a request to the last byte of its body.
+const BODY_DEADLINE: Duration = Duration::from_secs(30);
+
+/// The use cases, one service a family.
+pub struct Services {
+    /// What they share.
+    pub context: Arc<Context>,
+    /// Logging in and out.
+    pub auth: AuthService,
+    /// Login accounts.
+    pub users: UserService,
+    /// Personnel files.
+    pub personnel: PersonnelService,
+    /// Units of the ministry.
+    pub organisation: OrganisationService,
+    /// Absences.
+    pub absences: AbsenceService,
+    /// Public holidays.
+    pub holidays: HolidayService,
+    /// Evaluations.
+    pub evaluations: EvaluationService,
+    /// Figures.
+    pub dashboard: DashboardService,
+    /// The activity journal.
+    pub activity: ActivityService,
+    /// Settings.
+    pub settings: SettingsService,
+}
+
+/// What the services work with, beside their context.
+pub struct ServicePorts {
+    /// Sessions.
+    pub sessions: Arc<dyn SessionStore>,
+    /// Login attempts.
+    pub attempts: Arc<dyn LoginAttempts>,
+    /// Password hashing.
+    pub hasher: Arc<dyn PasswordHasher>,
+    /// Limits on login attempts.
+    pub attempt_limits: AttemptLimits,
+}
+
+impl Services {
+    /// Every service over one context.
+    pub fn new(context: &Arc<Context>, ports: ServicePorts) -> Self {
+        let ServicePorts {
+            sessions,
+            attempts,
+            hasher,
+            attempt_limits,
+        } = ports;
+        let shared = || Arc::clone(context);
+        Self {
+            context: shared(),
+            auth: AuthService::new(
+                shared(),
+                Arc::clone(&sessions),
+                attempts,
+                Arc::clone(&hasher),
+                attempt_limits,
+            ),
+            users: UserService::new(shared(), sessions, hasher),
+            personnel: PersonnelService::new(shared()),
+            organisation: OrganisationService::new(shared()),
+            absences: AbsenceService::new(shared()),
+            holidays: HolidayService::new(shared()),
+            evaluations: EvaluationService::new(shared()),
+            dashboard: DashboardService::new(shared()),
+            activity: ActivityService::new(shared()),
+            settings: SettingsService::new(shared()),
+        }
+    }
+}
+
+/// What every handler may use.
+#[derive(Clone)]
+pub struct AppState {
+    /// The use cases.
+    pub services: Arc<Services>,
+    /// Addresses of this server.
+    pub urls: Urls,
+    /// Whether the session cookie asks for https.
+    pub cookie_security: CookieSecurity,
+    /// The API's description, as JSON.
+    pub openapi: Bytes,
+    /// Whether requests may be sent here.
+    pub readiness: Arc<Readiness>,
+}
+
+impl AppState {
+    /// The state over services and their store.
+    pub fn new(
+        services: Arc<Services>,
+        store: Arc<dyn Store>,
+        urls: Urls,
+        cookie_security: CookieSecurity,
+    ) -> Self {
+        let openapi = Bytes::from(openapi_json(&urls));
+        Self {
+            services,
+            urls,
+            cookie_security,
+            openapi,
+            readiness: Arc::new(Readiness::new(store)),
+        }
+    }
+}
+
+/// What the layers keep to.
+#[derive(Debug, Clone)]
+pub struct EdgeSettings {
+    /// Peers whose headers are believed.
+    pub trusted_proxies: Vec<Network>,
+    /// The header that names the client.
+    pub client_ip_header: ClientIpHeader,
+    /// Origins of this site besides the one that a request's `Host` names.
+    pub origins: Vec<Origin>,
+    /// The limit of an address, for requests without a session.
+    pub anonymous_limit: Option<Gcra>,
+    /// The limit of a user.
+    pub user_limit: Option<Gcra>,
+}
+
+/// Every route of the server.
+pub(crate) fn table() -> RouteTable {
+    let own = RouteTable::api()
+        .route("/", get(start).public())
+        .route("/static/{*path}", get(static_file).public())
+        .route("/health/live", get(health::live).public())
+        .route("/health/ready", get(health::ready).public())
+        .operation(Needs::Public, routes!(health::health));
+    pages::routes().merge(api::routes()).merge(own)
+}
+
+/// The API's description (OpenAPI 3.1).
+pub fn openapi(urls: &Urls) -> OpenApi {
+    let mut document = table().describe(api::document());
+    document.servers = Some(vec![utoipa::openapi::Server::new(if urls.root().is_empty() {
+        "/"
+    } else {
+        urls.root()
+    })]);
+    document
+}
+
+/// The same as JSON text.
+pub fn openapi_json(urls: &Urls) -> String {
+    openapi(urls).to_pretty_json().unwrap_or_default()
+}
+
+/// The application as a service: its routes with every layer around them.
+pub fn router(
+    state: AppState,
+    settings: EdgeSettings,
+    limiter: Arc<dyn RateLimiter>,
+    entropy: &dyn Entropy,
+) -> Router {
+    let urls = state.urls.clone();
+    let table = table();
+    let body_rules = body::BodyRules {
+        limits: table.limits(&urls),
+        deadline: BODY_DEADLINE,
+    };
+    let mut random = [0; 8];
+    entropy.fill(&mut random);
+    let contexts = Contexts {
+        urls: urls.clone(),
+        trusted: settings.trusted_proxies,
+        header: settings.client_ip_header,
+        id_prefix: u64::from_le_bytes(random),
+        id_next: AtomicU64::new(1),
+    };
+    let general = limits::GeneralLimits {
+        limiter,
+        anonymous: settings.anonymous_limit,
+        user: settings.user_limit,
+    };
+    let sessions: Arc<dyn Authenticate> = Arc::new(Sessions(Arc::clone(&state.services)));
+    let origins: Arc<[Origin]> = settings.origins.into();
+    let error_page: ErrorPageRenderer = pages::error_page;
+    let mut router = table.into_router(&urls);
+    if !urls.root().is_empty() {
+        // The host's top, and the root without its slash.
+        router = router
+            .route("/", axum::routing::get(to_start))
+            .route(urls.root(), axum::routing::get(to_start));
+    }
+    router
+        .with_state(state.clone())
+        .layer(DefaultBodyLimit::disable())
+        .layer(from_fn_with_state(Arc::new(general), limits::layer))
+        .layer(from_fn_with_state(sessions, session::layer))
+        .layer(from_fn_with_state(origins, forgery::layer))
+        .layer(from_fn_with_state(Arc::new(body_rules), body::layer))
+        .layer(from_fn(guard::request))
+        .layer(from_fn(guard::panics))
+        .layer(from_fn_with_state(error_page, negotiate::layer))
+        .layer(compression::layer())
+        .layer(from_fn(headers::layer))
+        .layer(from_fn_with_state(Arc::new(contexts), context::layer))
+}
+
+/// The root: to where the reader may be.
+async fn start(State(state): State<AppState>, MaybeUser(user): MaybeUser) -> Response {
+    see_other(
+        &state
+            .urls
+            .path(if user.is_some() { HOME_PATH } else { LOGIN_PATH }),
+    )
+}
+
+async fn to_start(State(state): State<AppState>) -> Response {
+    see_other(&state.urls.path("/"))
+}
+
+async fn static_file(State(state): State<AppState>, request: Request) -> Response {
+    let path = state
+        .urls
+        .below_root(request.uri().path())
+        .and_then(|path| path.strip_prefix("/static/"));
+    assets::serve(path.unwrap_or_default(), request.headers())
+}
+
+struct Sessions(Arc<Services>);
+
+#[async_trait]
+impl Authenticate for Sessions {
+    async fn authenticate(
+        &self,
+        token: &SessionToken,
+        context: &RequestContext,
+    ) -> Result<Option<Actor>, ServiceError> {
+        let request_id = Some(context.request_id.clone());
+        self.0
+            .auth
+            .authenticate(token, &context.client.to_string(), request_id)
+            .await
+    }
+}

@@ -1,0 +1,290 @@
+//! Static files, compiled into the binary with their compressed variants (RFC 9110 §8.8, §12.5.3, §13).
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use axum::body::Body;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+
+use crate::problem::Problem;
+
+/// How long a static file may be kept: its address changes with its content.
+const CACHE_CONTROL: HeaderValue = HeaderValue::from_static("public, max-age=2592000, immutable");
+
+/// One static file.
+#[derive(Debug)]
+pub(crate) struct Asset {
+    /// Path below `assets/`.
+    pub(crate) path: &'static str,
+    /// Media type.
+    pub(crate) mime: &'static str,
+    /// The first 64 bits of the content's SHA-256, in hexadecimal.
+    pub(crate) hash: &'static str,
+    /// Last change, in seconds since 1970.
+    pub(crate) modified: u64,
+    /// The content as it is.
+    pub(crate) identity: &'static [u8],
+    /// The content as brotli, where that is smaller.
+    pub(crate) brotli: Option<&'static [u8]>,
+    /// The content as gzip, where that is smaller.
+    pub(crate) gzip: Option<&'static [u8]>,
+}
+
+include!(concat!(env!("OUT_DIR"), "/assets/table.rs"));
+
+/// The file of that exact path.
+pub(crate) fn find(path: &str) -> Option<&'static Asset> {
+    ASSETS
+        .binary_search_by(|asset| asset.path.cmp(path))
+        .ok()
+        .and_then(|index| ASSETS.get(index))
+}
+
+/// Answers GET and HEAD for the file `path`, as the client wrote it: an encoded spelling names no file.
+pub(crate) fn serve(path: &str, headers: &HeaderMap) -> Response {
+    match find(path) {
+        Some(asset) => respond(asset, headers),
+        None => {
+            let mut response = Problem::not_found().into_response();
+            response
+                .headers_mut()
+                .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+            response
+        }
+    }
+}
+
+fn respond(asset: &'static Asset, request: &HeaderMap) -> Response {
+    let etag = format!("W/\"{}\"", asset.hash);
+    let modified = UNIX_EPOCH + Duration::from_secs(asset.modified);
+    let unchanged = is_unchanged(request, asset.hash, modified);
+    let mut response = Response::new(Body::empty());
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, CACHE_CONTROL);
+    headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
+    if let Ok(value) = HeaderValue::from_str(&etag) {
+        headers.insert(header::ETAG, value);
+    }
+    if let Ok(value) = HeaderValue::from_str(&httpdate::fmt_http_date(modified)) {
+        headers.insert(header::LAST_MODIFIED, value);
+    }
+    if unchanged {
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+        return response;
+    }
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(asset.mime));
+    let (bytes, coding) = choose(asset, request);
+    if let Some(coding) = coding {
+        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(coding));
+    }
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(bytes.len()));
+    *response.body_mut() = Body::from(bytes);
+    response
+}
+
+/// `If-None-Match` by weak comparison; only without it, `If-Modified-Since`.
+fn is_unchanged(request: &HeaderMap, hash: &str, modified: SystemTime) -> bool {
+    if request.contains_key(header::IF_NONE_MATCH) {
+        return request
+            .get_all(header::IF_NONE_MATCH)
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|value| value.split(','))
+            .map(str::trim)
+            .any(|tag| {
+                let opaque = tag.strip_prefix("W/").unwrap_or(tag);
+                tag == "*"
+                    || opaque
+                        .strip_prefix('"')
+                        .and_then(|rest| rest.strip_suffix('"'))
+                        .is_some_and(|tag| tag == hash)
+            });
+    }
+    request
+        .get(header::IF_MODIFIED_SINCE)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| httpdate::parse_http_date(value).ok())
+        .is_some_and(|since| modified <= since)
+}
+
+/// The variant that the client prefers; brotli before gzip before none where it does not say.
+fn choose(asset: &'static Asset, request: &HeaderMap) -> (&'static [u8], Option<&'static str>) {
+    let weights = Weights::read(request);
+    let mut best = (asset.identity, None, weights.of("identity").unwrap_or(1));
+    let mut decided = weights.of("identity").is_some();
+    for (coding, variant) in [("gzip", asset.gzip), ("br", asset.brotli)] {
+        let (Some(bytes), Some(weight)) = (variant, weights.of(coding).or(weights.any)) else {
+            continue;
+        };
+        // A listed coding beats an identity that is only acceptable by default.
+        if weight > 0 && (weight >= best.2 || !decided) {
+            best = (bytes, Some(coding), weight);
+            decided = true;
+        }
+    }
+    (best.0, best.1)
+}
+
+/// The weights of `Accept-Encoding`, in thousandths.
+struct Weights {
+    listed: Vec<(String, u16)>,
+    any: Option<u16>,
+}
+
+impl Weights {
+    fn read(request: &HeaderMap) -> Self {
+        let mut weights = Self {
+            listed: Vec::new(),
+            any: None,
+        };
+        let parts = request
+            .get_all(header::ACCEPT_ENCODING)
+            .iter()
+            .filter_map(|value| value.to_str().ok());
+        for part in parts.flat_map(|value| value.split(',')) {
+            let mut fields = part.split(';').map(str::trim);
+            let coding = fields.next().unwrap_or_default().to_ascii_lowercase();
+            let weight = fields
+                .find_map(|field| field.strip_prefix("q=").or_else(|| field.strip_prefix("Q=")))
+                .map_or(1000, thousandths);
+            match coding.as_str() {
+                "" => {}
+                "*" => weights.any = Some(weight),
+                "x-gzip" => weights.listed.push(("gzip".to_owned(), weight)),
+                _ => weights.listed.push((coding, weight)),
+            }
+        }
+        weights
+    }
+
+    fn of(&self, coding: &str) -> Option<u16> {
+        self.listed
+            .iter()
+            .find(|(name, _)| name == coding)
+            .map(|(_, weight)| *weight)
+    }
+}
+
+/// A weight of RFC 9110 §12.4.2; an unreadable one counts as a refusal, which is always safe.
+fn thousandths(text: &str) -> u16 {
+    match text.trim().parse::<f32>() {
+        Ok(weight) if (0.0..=1.0).contains(&weight) => (weight * 1000.0).round() as u16,
+        _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    static SAMPLE: Asset = Asset {
+        path: "css/sample.css",
+        mime: "text/css; charset=utf-8",
+        hash: "0123456789abcdef",
+        modified: 1_700_000_000,
+        identity: b"identity",
+        brotli: Some(b"br"),
+        gzip: Some(b"gz"),
+    };
+
+    fn request(pairs: &[(&'static str, &str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs {
+            headers.append(*name, HeaderValue::from_str(value).unwrap());
+        }
+        headers
+    }
+
+    #[test]
+    fn codings_follow_the_weights() {
+        for (accept, expected) in [
+            (None, None),
+            (Some(""), None),
+            (Some("identity"), None),
+            (Some("gzip"), Some("gzip")),
+            (Some("br, gzip"), Some("br")),
+            (Some("gzip, deflate, br, zstd"), Some("br")),
+            (Some("br;q=0.1, gzip;q=0.9"), Some("gzip")),
+            (Some("br;q=0, gzip;q=0"), None),
+            (Some("br;q=0"), None),
+            (Some("*"), Some("br")),
+            (Some("*;q=0"), None),
+            (Some("gzip;q=0, *"), Some("br")),
+            (Some("identity, gzip;q=0.5"), None),
+            (Some("identity;q=0.2, gzip;q=0.5"), Some("gzip")),
+            (Some("br;q=nonsense, gzip"), Some("gzip")),
+            (Some("GZIP;Q=1.000"), Some("gzip")),
+            (Some("zstd"), None),
+            (Some(",,;;q=,"), None),
+        ] {
+            let headers = accept.map_or_else(HeaderMap::new, |value| request(&[("accept-encoding", value)]));
+            assert_eq!(choose(&SAMPLE, &headers).1, expected, "{accept:?}");
+        }
+    }
+
+    #[test]
+    fn a_known_content_is_not_sent_again() {
+        let date = "Tue, 14 Nov 2023 22:13:20 GMT"; // 1_700_000_000
+        for (pairs, unchanged) in [
+            (vec![("if-none-match", "W/\"0123456789abcdef\"")], true),
+            (vec![("if-none-match", "\"0123456789abcdef\"")], true),
+            (vec![("if-none-match", "\"other\", W/\"0123456789abcdef\"")], true),
+            (vec![("if-none-match", "*")], true),
+            (vec![("if-none-match", "\"other\"")], false),
+            (vec![("if-none-match", "0123456789abcdef")], false),
+            (vec![("if-modified-since", date)], true),
+            (
+                vec![("if-modified-since", "Tue, 14 Nov 2023 22:13:19 GMT")],
+                false,
+            ),
+            (vec![("if-modified-since", "yesterday")], false),
+            (
+                vec![("if-none-match", "\"other\""), ("if-modified-since", date)],
+                false,
+            ),
+            (vec![], false),
+        ] {
+            let response = respond(&SAMPLE, &request(&pairs));
+            let expected = if unchanged {
+                StatusCode::NOT_MODIFIED
+            } else {
+                StatusCode::OK
+            };
+            assert_eq!(response.status(), expected, "{pairs:?}");
+            for name in [
+                header::ETAG,
+                header::CACHE_CONTROL,
+                header::VARY,
+                header::LAST_MODIFIED,
+            ] {
+                assert!(response.headers().contains_key(&name), "{pairs:?} lacks {name}");
+            }
+            assert_eq!(response.headers().contains_key(header::CONTENT_TYPE), !unchanged);
+        }
+    }
+
+    #[test]
+    fn what_is_not_a_file_is_not_found_and_not_kept() {
+        for path in [
+            "",
+            "css",
+            "css/",
+            "../Cargo.toml",
+            "css/../css/style.css",
+            "css%2Fstyle.css",
+            "a\0b",
+        ] {
+            let response = serve(path, &HeaderMap::new());
+            assert_eq!(response.status(), StatusCode::NOT_FOUND, "{path:?}");
+            assert_eq!(response.headers()[header::CACHE_CONTROL], "no-store");
+        }
+    }
+
+    #[test]
+    fn the_table_is_in_order() {
+        assert!(ASSETS.is_sorted_by(|left, right| left.path < right.path));
+        for asset in ASSETS {
+            assert_eq!(find(asset.path).map(|found| found.hash), Some(asset.hash));
+        }
+    }
+}

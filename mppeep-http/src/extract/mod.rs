@@ -1,0 +1,15 @@
+//! What handlers take from a request. Every refusal is a [`Problem`](crate::problem::Problem).
+
+mod form;
+mod json;
+mod path;
+mod query;
+pub mod session_cookie;
+mod urlencoded;
+mod user;
+
+pub use form::{FormBody, FormFields};
+pub use json::JsonBody;
+pub use path::{PathId, PathIds};
+pub use query::QueryParams;
+pub use user::{Client, CurrentUser, MaybeUser};

@@ -1,0 +1,22 @@
+//! mppeep over HTTP: routes, layers, pages, templates, static files and the API with its description.
+//!
+//! This crate asks the core's services and shows what they answer. It names no adapter: whoever builds the router gives
+//! it the services. It does not listen either: the accept loop is the binary's.
+
+mod api;
+pub mod app;
+mod assets;
+mod catalogue;
+pub mod extract;
+mod health;
+pub mod middleware;
+mod pages;
+pub mod problem;
+pub mod routes;
+mod urls;
+
+pub use app::{AppState, EdgeSettings, ServicePorts, Services, openapi, openapi_json, router};
+pub use extract::session_cookie::CookieSecurity;
+pub use health::Readiness;
+pub use middleware::{ClientIpHeader, Network, Origin};
+pub use urls::Urls;

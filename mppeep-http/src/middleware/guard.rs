@@ -1,0 +1,179 @@
+//! What hyper lets through and this server does not: a missing or odd host, unknown methods; and the panic guard.
+
+use std::borrow::Cow;
+use std::panic::AssertUnwindSafe;
+
+use axum::extract::Request;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use futures_util::FutureExt as _;
+use http::{Method, StatusCode, Version, header};
+
+use crate::problem::Problem;
+
+/// The methods that some address of this server has.
+const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE";
+
+/// Turns a panic of a handler into a 500; its text is in the log only.
+pub(crate) async fn panics(request: Request, next: Next) -> Response {
+    match AssertUnwindSafe(next.run(request)).catch_unwind().await {
+        Ok(response) => response,
+        Err(_) => {
+            tracing::error!("a handler panicked");
+            Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR).into_response()
+        }
+    }
+}
+
+/// Refuses requests whose host is missing, doubled or malformed (RFC 9112 §3.2), and methods without meaning here.
+pub(crate) async fn request(request: Request, next: Next) -> Response {
+    if let Err(problem) = check(&request) {
+        return problem.into_response();
+    }
+    next.run(request).await
+}
+
+fn check(request: &Request) -> Result<(), Problem> {
+    match *request.method() {
+        Method::GET
+        | Method::HEAD
+        | Method::POST
+        | Method::PUT
+        | Method::PATCH
+        | Method::DELETE
+        | Method::OPTIONS => {}
+        Method::TRACE | Method::CONNECT => {
+            return Err(Problem::of_status(StatusCode::METHOD_NOT_ALLOWED).allow(METHODS));
+        }
+        _ => return Err(Problem::of_status(StatusCode::NOT_IMPLEMENTED)),
+    }
+    let wrong = || {
+        Problem::new(StatusCode::BAD_REQUEST, "bad-host").detail("L’en-tête Host manque ou n’est pas valide.")
+    };
+    let mut hosts = request.headers().get_all(header::HOST).iter();
+    let authority = request.uri().authority();
+    match (hosts.next(), hosts.next()) {
+        (None, _) if request.version() == Version::HTTP_10 || request.version() == Version::HTTP_2 => Ok(()),
+        (Some(host), None) => {
+            let host = host.to_str().map_err(|_| wrong())?;
+            let agrees = authority.is_none_or(|authority| authority.as_str().eq_ignore_ascii_case(host));
+            if is_host(host) && agrees {
+                Ok(())
+            } else {
+                Err(wrong())
+            }
+        }
+        _ => Err(wrong()),
+    }
+}
+
+/// `host[:port]` of RFC 3986, without user, path or anything else.
+fn is_host(text: &str) -> bool {
+    let (host, port) = match text.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
+        _ => (text, None),
+    };
+    if port.is_some_and(|port| port.len() > 5 || !port.bytes().all(|byte| byte.is_ascii_digit())) {
+        return false;
+    }
+    if let Some(address) = host.strip_prefix('[') {
+        return address
+            .strip_suffix(']')
+            .is_some_and(|address| address.parse::<std::net::Ipv6Addr>().is_ok());
+    }
+    !host.is_empty()
+        && host.len() <= 255
+        && host
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'))
+}
+
+/// The host that the request was sent to.
+pub(crate) fn effective_host(request: &Request) -> Option<Cow<'_, str>> {
+    if let Some(authority) = request.uri().authority() {
+        return Some(Cow::Borrowed(authority.as_str()));
+    }
+    request
+        .headers()
+        .get(header::HOST)?
+        .to_str()
+        .ok()
+        .map(Cow::Borrowed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::body::Body;
+
+    fn verdict(request: http::request::Builder) -> u16 {
+        check(&request.body(Body::empty()).unwrap())
+            .map_or_else(|problem| problem.status().as_u16(), |()| 200)
+    }
+
+    #[test]
+    fn one_valid_host_is_needed() {
+        let get = || http::Request::get("/mppeep/login");
+        assert_eq!(verdict(get()), 400);
+        assert_eq!(verdict(get().version(Version::HTTP_10)), 200);
+        assert_eq!(
+            verdict(get().header("host", "a.example").header("host", "a.example")),
+            400
+        );
+        for good in [
+            "mppeep.example",
+            "127.0.0.1:9000",
+            "[::1]:9000",
+            "[2001:db8::1]",
+            "localhost",
+            "a_b.example:",
+        ] {
+            assert_eq!(verdict(get().header("host", good)), 200, "{good}");
+        }
+        for bad in [
+            "",
+            "a b",
+            "a/b",
+            "user@host",
+            "a,b",
+            "host:port",
+            "host:999999",
+            "[::1",
+            "[zz]",
+            "a\"b",
+            "ex<a>",
+            ":80",
+        ] {
+            assert_eq!(verdict(get().header("host", bad)), 400, "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_absolute_address_agrees_with_the_host() {
+        let get = || http::Request::get("http://mppeep.example/mppeep/login");
+        assert_eq!(verdict(get().header("host", "mppeep.example")), 200);
+        assert_eq!(verdict(get().header("host", "evil.example")), 400);
+    }
+
+    #[test]
+    fn methods_without_meaning_are_refused() {
+        for (method, status) in [
+            ("GET", 200),
+            ("HEAD", 200),
+            ("OPTIONS", 200),
+            ("PATCH", 200),
+            ("TRACE", 405),
+            ("CONNECT", 405),
+            ("FOO", 501),
+            ("PRI", 501),
+            ("get", 501),
+            ("PROPFIND", 501),
+        ] {
+            let request = http::Request::builder()
+                .method(method)
+                .uri("/")
+                .header("host", "mppeep.example");
+            assert_eq!(verdict(request), status, "{method}");
+        }
+    }
+}

@@ -8,7 +8,7 @@ use jiff::civil::Date;
 use super::calendar::{Counted, Half, Period, WeekPattern};
 use super::codes::codes;
 use super::id::{AbsenceId, PersonnelId};
-use super::personnel::{FieldChange, civil_date};
+use super::parse::civil_date;
 use super::settings::AbsenceSettings;
 use super::text;
 use super::validation::{Rule, Violations};
@@ -87,11 +87,17 @@ impl AbsenceFields {
             text => civil_date(text),
         };
         let start = violations.take("start_date", required(&input.start_date));
-        let end_text = if input.end_date.trim().is_empty() { &input.start_date } else { &input.end_date };
+        let end_text = if input.end_date.trim().is_empty() {
+            &input.start_date
+        } else {
+            &input.end_date
+        };
         let end = violations.take("end_date", required(end_text));
         let half = |value: &str, default| match value.trim() {
             "" => Ok(default),
-            text => Half::by_code(text).ok_or_else(|| Rule::Unknown { nearest: vec!["am".into(), "pm".into()] }),
+            text => Half::by_code(text).ok_or_else(|| Rule::Unknown {
+                nearest: vec!["am".into(), "pm".into()],
+            }),
         };
         let start_half = violations.take("start_half", half(&input.start_half, Half::Am));
         let end_half = violations.take("end_half", half(&input.end_half, Half::Pm));
@@ -107,13 +113,24 @@ impl AbsenceFields {
         match Period::new(start, start_half, end, end_half) {
             Some(period) => violations.into_result(Self { kind, period, reason }),
             None if (end, end_half) < (start, start_half) => {
-                violations.push("end_date", Rule::MustFollow { other: "start_date", or_equal: true });
+                violations.push(
+                    "end_date",
+                    Rule::MustFollow {
+                        other: "start_date",
+                        or_equal: true,
+                    },
+                );
                 Err(violations)
             }
             None => {
                 let last = start.saturating_add(jiff::Span::new().days(Period::MAX_DAYS));
-                violations
-                    .push("end_date", Rule::OutOfRange { min: start.to_string(), max: last.to_string() });
+                violations.push(
+                    "end_date",
+                    Rule::OutOfRange {
+                        min: start.to_string(),
+                        max: last.to_string(),
+                    },
+                );
                 Err(violations)
             }
         }
@@ -171,35 +188,36 @@ pub struct Absence {
     pub updated_at: Timestamp,
 }
 
-/// The fields in which two descriptions differ.
-pub fn described_changes(
-    before: &[(&'static str, Option<String>)],
-    after: &[(&'static str, Option<String>)],
-) -> Vec<FieldChange> {
-    after
-        .iter()
-        .filter_map(|(field, new)| {
-            let old = before.iter().find(|(code, _)| code == field).and_then(|(_, value)| value.clone());
-            (old != *new).then(|| FieldChange { field: (*field).to_owned(), before: old, after: new.clone() })
-        })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn input(start: &str, end: &str) -> AbsenceInput {
-        AbsenceInput { kind: "short_leave".into(), start_date: start.into(), end_date: end.into(), ..AbsenceInput::default() }
+        AbsenceInput {
+            kind: "short_leave".into(),
+            start_date: start.into(),
+            end_date: end.into(),
+            ..AbsenceInput::default()
+        }
     }
 
     #[test]
     fn a_period_is_ordered_and_some_of_it_counts() {
         assert!(AbsenceFields::parse(&input("2026-05-11", "2026-05-12")).is_ok());
-        assert_eq!(AbsenceFields::parse(&input("2026-05-12", "2026-05-11")).unwrap_err().0[0].field, "end_date");
+        assert_eq!(
+            AbsenceFields::parse(&input("2026-05-12", "2026-05-11"))
+                .unwrap_err()
+                .0[0]
+                .field,
+            "end_date"
+        );
         assert_eq!(AbsenceFields::parse(&input("", "")).unwrap_err().0.len(), 2);
         let sunday = AbsenceFields::parse(&input("2026-11-22", "")).unwrap();
-        let refused = sunday.count(&BTreeSet::new(), &WeekPattern::default(), &AbsenceSettings::default());
+        let refused = sunday.count(
+            &BTreeSet::new(),
+            &WeekPattern::default(),
+            &AbsenceSettings::default(),
+        );
         assert_eq!(refused.unwrap_err().0[0].rule, Rule::NoDayCounted);
     }
 }

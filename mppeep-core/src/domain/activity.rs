@@ -5,7 +5,6 @@ use uuid::Uuid;
 
 use super::codes::codes;
 use super::id::{ActivityId, PersonnelId, UserId};
-use super::personnel::FieldChange;
 
 codes! {
     /// What kind of record an activity touched.
@@ -92,4 +91,36 @@ pub struct Activity {
     pub address: Option<String>,
     /// The request's identifier in the logs.
     pub request_id: Option<String>,
+}
+
+/// One field that changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FieldChange {
+    /// Code of the field.
+    pub field: String,
+    /// Its value before, as text.
+    pub before: Option<String>,
+    /// Its value after, as text.
+    pub after: Option<String>,
+}
+
+/// The fields in which two descriptions differ.
+pub fn described_changes(
+    before: &[(&'static str, Option<String>)],
+    after: &[(&'static str, Option<String>)],
+) -> Vec<FieldChange> {
+    after
+        .iter()
+        .filter_map(|(field, new)| {
+            let old = before
+                .iter()
+                .find(|(code, _)| code == field)
+                .and_then(|(_, value)| value.clone());
+            (old != *new).then(|| FieldChange {
+                field: (*field).to_owned(),
+                before: old,
+                after: new.clone(),
+            })
+        })
+        .collect()
 }

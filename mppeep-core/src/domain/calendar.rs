@@ -96,7 +96,12 @@ impl Period {
     pub fn new(start: Date, start_half: Half, end: Date, end_half: Half) -> Option<Self> {
         let days = end.since(start).ok()?.get_days();
         let ordered = (start, start_half) <= (end, end_half);
-        (ordered && days <= Self::MAX_DAYS).then_some(Self { start, start_half, end, end_half })
+        (ordered && days <= Self::MAX_DAYS).then_some(Self {
+            start,
+            start_half,
+            end,
+            end_half,
+        })
     }
 
     /// Whole days from `start` to `end`.
@@ -150,7 +155,11 @@ impl Default for WeekPattern {
 impl WeekPattern {
     /// Whether that weekday is worked.
     pub fn works_on(&self, day: Weekday) -> bool {
-        usize::try_from(day.to_monday_zero_offset()).ok().and_then(|index| self.0.get(index)).copied().unwrap_or(false)
+        usize::try_from(day.to_monday_zero_offset())
+            .ok()
+            .and_then(|index| self.0.get(index))
+            .copied()
+            .unwrap_or(false)
     }
 }
 
@@ -245,17 +254,29 @@ pub fn ivorian_holidays(year: i16) -> Vec<HolidayDraft> {
         _ => &[],
     };
     let on = |(month, day, label): (i8, i8, &'static str), estimated| {
-        Date::new(year, month, day).ok().map(|date| HolidayDraft { date, label, estimated })
+        Date::new(year, month, day).ok().map(|date| HolidayDraft {
+            date,
+            label,
+            estimated,
+        })
     };
     let after_easter = |days: i64, label| {
         let date = easter(year)?.checked_add(days.days()).ok()?;
-        Some(HolidayDraft { date, label, estimated: false })
+        Some(HolidayDraft {
+            date,
+            label,
+            estimated: false,
+        })
     };
     let mut holidays: Vec<HolidayDraft> = fixed.into_iter().filter_map(|day| on(day, false)).collect();
     holidays.extend(
-        [(1, "Lundi de Pâques"), (39, "Ascension"), (50, "Lundi de Pentecôte")]
-            .into_iter()
-            .filter_map(|(days, label)| after_easter(days, label)),
+        [
+            (1, "Lundi de Pâques"),
+            (39, "Ascension"),
+            (50, "Lundi de Pentecôte"),
+        ]
+        .into_iter()
+        .filter_map(|(days, label)| after_easter(days, label)),
     );
     holidays.extend(lunar.iter().filter_map(|day| on(*day, true)));
     holidays.sort_by_key(|holiday| holiday.date);
@@ -269,12 +290,19 @@ mod tests {
     use super::*;
 
     fn holidays() -> BTreeSet<Date> {
-        [2026, 2027].into_iter().flat_map(ivorian_holidays).map(|holiday| holiday.date).collect()
+        [2026, 2027]
+            .into_iter()
+            .flat_map(ivorian_holidays)
+            .map(|holiday| holiday.date)
+            .collect()
     }
 
     fn count(start: Date, end: Date) -> (u32, u32, u32) {
-        let counted =
-            Counted::of(Period::days(start, end).unwrap(), &holidays(), &WeekPattern::default());
+        let counted = Counted::of(
+            Period::days(start, end).unwrap(),
+            &holidays(),
+            &WeekPattern::default(),
+        );
         (counted.calendar / 2, counted.workable / 2, counted.worked / 2)
     }
 
@@ -287,7 +315,13 @@ mod tests {
 
     #[test]
     fn easter_falls_on_the_known_sundays() {
-        for (year, month, day) in [(2024, 3, 31), (2025, 4, 20), (2026, 4, 5), (2027, 3, 28), (2038, 4, 25)] {
+        for (year, month, day) in [
+            (2024, 3, 31),
+            (2025, 4, 20),
+            (2026, 4, 5),
+            (2027, 3, 28),
+            (2038, 4, 25),
+        ] {
             assert_eq!(easter(year), Some(date(year, month, day)));
         }
     }
@@ -295,7 +329,10 @@ mod tests {
     #[test]
     fn halves_are_counted_one_by_one() {
         let afternoon = Period::new(date(2026, 6, 1), Half::Pm, date(2026, 6, 2), Half::Am).unwrap();
-        assert_eq!(Counted::of(afternoon, &BTreeSet::new(), &WeekPattern::default()).worked, 2);
+        assert_eq!(
+            Counted::of(afternoon, &BTreeSet::new(), &WeekPattern::default()).worked,
+            2
+        );
         assert!(Period::new(date(2026, 6, 1), Half::Pm, date(2026, 6, 1), Half::Am).is_none());
         assert!(Period::days(date(2026, 6, 2), date(2026, 6, 1)).is_none());
         assert!(Period::days(date(2020, 1, 1), date(2026, 6, 1)).is_none());

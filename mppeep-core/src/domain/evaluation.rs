@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::codes::codes;
 use super::id::{EvaluationId, PersonnelId};
-use super::personnel::whole;
+use super::parse::whole;
 use super::settings::EvaluationSettings;
 use super::text;
 use super::validation::{Rule, Violations};
@@ -53,7 +53,11 @@ impl Mark {
 
     /// The mark of that many hundredths.
     pub const fn from_hundredths(hundredths: u16) -> Option<Self> {
-        if hundredths <= 2_000 { Some(Self(hundredths)) } else { None }
+        if hundredths <= 2_000 {
+            Some(Self(hundredths))
+        } else {
+            None
+        }
     }
 
     /// In hundredths.
@@ -66,7 +70,10 @@ impl Mark {
     /// # Errors
     /// `OutOfRange`.
     pub fn parse(text: &str) -> Result<Self, Rule> {
-        let wrong = || Rule::OutOfRange { min: "0".to_owned(), max: "20".to_owned() };
+        let wrong = || Rule::OutOfRange {
+            min: "0".to_owned(),
+            max: "20".to_owned(),
+        };
         let text = text.trim();
         let (whole, decimals) = text.split_once([',', '.']).unwrap_or((text, ""));
         let digits = |part: &str| part.bytes().all(|b| b.is_ascii_digit());
@@ -74,7 +81,11 @@ impl Mark {
             return Err(wrong());
         }
         let padded = format!("{whole}{decimals:0<2}");
-        padded.parse().ok().and_then(Self::from_hundredths).ok_or_else(wrong)
+        padded
+            .parse()
+            .ok()
+            .and_then(Self::from_hundredths)
+            .ok_or_else(wrong)
     }
 }
 
@@ -174,7 +185,11 @@ impl EvaluationFields {
             given => violations.take("observations", text::paragraph(given, 4_000)),
         };
         match year {
-            Some(year) if violations.is_empty() => Ok(Self { year, marks, observations }),
+            Some(year) if violations.is_empty() => Ok(Self {
+                year,
+                marks,
+                observations,
+            }),
             _ => Err(violations),
         }
     }
@@ -216,7 +231,11 @@ mod tests {
     use super::*;
 
     fn marks(texts: [&str; 5]) -> Marks {
-        Criterion::ALL.iter().copied().zip(texts.map(|text| Mark::parse(text).unwrap())).collect()
+        Criterion::ALL
+            .iter()
+            .copied()
+            .zip(texts.map(|text| Mark::parse(text).unwrap()))
+            .collect()
     }
 
     #[test]
@@ -236,10 +255,21 @@ mod tests {
 
     #[test]
     fn half_a_hundredth_is_rounded_up() {
-        let mean = final_mark(&marks(["10", "10", "10", "10.01", "10.02"]), &EvaluationSettings::default());
+        let mean = final_mark(
+            &marks(["10", "10", "10", "10.01", "10.02"]),
+            &EvaluationSettings::default(),
+        );
         assert_eq!(mean.unwrap().hundredths(), 1_001);
-        let settings = EvaluationSettings { weights: [1, 1, 0, 0, 0], ..EvaluationSettings::default() };
-        assert_eq!(final_mark(&marks(["10", "10.01", "0", "0", "0"]), &settings).unwrap().hundredths(), 1_001);
+        let settings = EvaluationSettings {
+            weights: [1, 1, 0, 0, 0],
+            ..EvaluationSettings::default()
+        };
+        assert_eq!(
+            final_mark(&marks(["10", "10.01", "0", "0", "0"]), &settings)
+                .unwrap()
+                .hundredths(),
+            1_001
+        );
     }
 
     #[test]

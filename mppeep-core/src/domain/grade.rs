@@ -34,7 +34,9 @@ impl GradeCategory {
 
     /// The category of that letter, in either case.
     pub fn by_code(code: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|category| category.code().eq_ignore_ascii_case(code))
+        Self::ALL
+            .into_iter()
+            .find(|category| category.code().eq_ignore_ascii_case(code))
     }
 
     /// The highest number that the grades of this category bear in Côte d'Ivoire (A1–A7, B1–B3, C1–C3, D1–D2).
@@ -57,7 +59,9 @@ pub struct Grade {
 impl Grade {
     /// The grade of that category and number, if the category has it.
     pub fn new(category: GradeCategory, number: u8) -> Option<Self> {
-        (1..=category.highest_number()).contains(&number).then_some(Self { category, number })
+        (1..=category.highest_number())
+            .contains(&number)
+            .then_some(Self { category, number })
     }
 
     /// Its category.
@@ -75,7 +79,9 @@ impl Grade {
         GradeCategory::ALL
             .into_iter()
             .flat_map(|category| {
-                (1..=category.highest_number()).rev().map(move |number| Self { category, number })
+                (1..=category.highest_number())
+                    .rev()
+                    .map(move |number| Self { category, number })
             })
             .collect()
     }
@@ -93,7 +99,16 @@ impl FromStr for Grade {
     /// Reads `A4`, `a4`, `A 4` or `A-4`.
     fn from_str(text: &str) -> Result<Self, Rule> {
         let unknown = || Rule::Unknown {
-            nearest: super::text::nearest(text, Self::all().iter().map(Self::to_string).collect::<Vec<_>>().iter().map(String::as_str), 3),
+            nearest: super::text::nearest(
+                text,
+                Self::all()
+                    .iter()
+                    .map(Self::to_string)
+                    .collect::<Vec<_>>()
+                    .iter()
+                    .map(String::as_str),
+                3,
+            ),
         };
         let compact: String = text.chars().filter(|c| !c.is_whitespace() && *c != '-').collect();
         let mut letters = compact.chars();
@@ -101,7 +116,10 @@ impl FromStr for Grade {
             return Err(unknown());
         };
         let category = GradeCategory::by_code(letter.encode_utf8(&mut [0; 4])).ok_or_else(unknown)?;
-        let number = digit.to_digit(10).and_then(|n| u8::try_from(n).ok()).ok_or_else(unknown)?;
+        let number = digit
+            .to_digit(10)
+            .and_then(|n| u8::try_from(n).ok())
+            .ok_or_else(unknown)?;
         Self::new(category, number).ok_or_else(unknown)
     }
 }
@@ -113,7 +131,10 @@ mod tests {
     #[test]
     fn grades_are_read_as_people_write_them() {
         for text in ["A4", "a4", " A 4 ", "A-4"] {
-            assert_eq!(text.parse::<Grade>().map(|grade| grade.to_string()), Ok("A4".to_owned()));
+            assert_eq!(
+                text.parse::<Grade>().map(|grade| grade.to_string()),
+                Ok("A4".to_owned())
+            );
         }
         for text in ["A8", "B4", "E1", "A", "A44", "", "é4"] {
             assert!(text.parse::<Grade>().is_err(), "{text}");

@@ -10,6 +10,7 @@ pub mod grade;
 pub mod id;
 pub mod import;
 pub mod organisation;
+pub mod parse;
 pub mod password;
 pub mod permission;
 pub mod personnel;

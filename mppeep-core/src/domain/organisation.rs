@@ -89,13 +89,28 @@ impl UnitFields {
         active: bool,
     ) -> Result<Self, Violations> {
         let mut violations = Violations::default();
-        let code = violations.take("code", text::line(code, Self::CODE_MAX)).map(|code| code.to_uppercase());
-        if code.as_deref().is_some_and(|code| !code.chars().all(|c| c.is_alphanumeric() || "-_/.&".contains(c))) {
-            violations.push("code", Rule::Format { expected: "DRH-1".to_owned() });
+        let code = violations
+            .take("code", text::line(code, Self::CODE_MAX))
+            .map(|code| code.to_uppercase());
+        if code
+            .as_deref()
+            .is_some_and(|code| !code.chars().all(|c| c.is_alphanumeric() || "-_/.&".contains(c)))
+        {
+            violations.push(
+                "code",
+                Rule::Format {
+                    expected: "DRH-1".to_owned(),
+                },
+            );
         }
         let name = violations.take("name", text::line(name, Self::NAME_MAX));
         match (code, name) {
-            (Some(code), Some(name)) if violations.is_empty() => Ok(Self { code, name, head, active }),
+            (Some(code), Some(name)) if violations.is_empty() => Ok(Self {
+                code,
+                name,
+                head,
+                active,
+            }),
             _ => Err(violations),
         }
     }
@@ -183,8 +198,11 @@ impl Organisation {
 
     /// The departments of a unit, itself included.
     pub fn departments_of(&self, unit: UnitRef) -> BTreeSet<DepartmentId> {
-        let directorates: BTreeMap<DirectorateId, ProgrammeId> =
-            self.directorates.iter().map(|directorate| (directorate.id, directorate.programme)).collect();
+        let directorates: BTreeMap<DirectorateId, ProgrammeId> = self
+            .directorates
+            .iter()
+            .map(|directorate| (directorate.id, directorate.programme))
+            .collect();
         self.departments
             .iter()
             .filter(|department| match unit {
@@ -220,9 +238,13 @@ impl Organisation {
     /// that head himself or the post is vacant.
     pub fn superior_of(&self, agent: PersonnelId, department: DepartmentId) -> Option<PersonnelId> {
         let (department, directorate, programme) = self.lineage(department)?;
-        [department.fields.head, directorate.fields.head, programme.fields.head]
-            .into_iter()
-            .flatten()
-            .find(|head| *head != agent)
+        [
+            department.fields.head,
+            directorate.fields.head,
+            programme.fields.head,
+        ]
+        .into_iter()
+        .flatten()
+        .find(|head| *head != agent)
     }
 }

@@ -9,19 +9,140 @@ pub const MAX_LENGTH: usize = 256;
 
 /// Words on which people build the passwords that are guessed first, folded.
 const COMMON: &[&str] = &[
-    "password", "passw", "pass", "passe", "motdepasse", "mdp", "secret", "admin", "administrateur", "administrator",
-    "root", "user", "utilisateur", "test", "demo", "guest", "invite", "welcome", "bienvenue", "bonjour", "salut",
-    "azerty", "azertyuiop", "qwerty", "qwertyuiop", "qwertz", "letmein", "iloveyou", "jetaime", "monkey", "dragon",
-    "football", "baseball", "master", "superman", "batman", "trustno", "sunshine", "princess", "princesse", "soleil",
-    "chouchou", "doudou", "loulou", "nicolas", "marseille", "shadow", "michael", "jordan", "hunter", "killer",
-    "changeme", "changezmoi", "changemoi", "default", "login", "access", "computer", "internet", "ordinateur",
-    "mppeep", "ministere", "ministre", "personnel", "agent", "direction", "service", "abidjan", "yamoussoukro",
-    "bouake", "cotedivoire", "civ", "ivoire", "ivoirien", "elephant", "elephants", "drogba", "dakar", "senegal",
-    "afrique", "jesus", "dieu", "christ", "allah", "marie", "famille", "maman", "papa", "amour", "cherie", "bebe",
-    "juillet", "janvier", "fevrier", "mars", "avril", "juin", "aout", "septembre", "octobre", "novembre", "decembre",
-    "lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche", "summer", "winter", "ete", "hiver",
-    "orange", "vert", "blanc", "rouge", "bleu", "google", "facebook", "whatsapp", "samsung", "nokia", "apple",
-    "starwars", "pokemon", "naruto", "liverpool", "chelsea", "arsenal", "barcelona", "realmadrid", "ronaldo", "messi",
+    "password",
+    "passw",
+    "pass",
+    "passe",
+    "motdepasse",
+    "mdp",
+    "secret",
+    "admin",
+    "administrateur",
+    "administrator",
+    "root",
+    "user",
+    "utilisateur",
+    "test",
+    "demo",
+    "guest",
+    "invite",
+    "welcome",
+    "bienvenue",
+    "bonjour",
+    "salut",
+    "azerty",
+    "azertyuiop",
+    "qwerty",
+    "qwertyuiop",
+    "qwertz",
+    "letmein",
+    "iloveyou",
+    "jetaime",
+    "monkey",
+    "dragon",
+    "football",
+    "baseball",
+    "master",
+    "superman",
+    "batman",
+    "trustno",
+    "sunshine",
+    "princess",
+    "princesse",
+    "soleil",
+    "chouchou",
+    "doudou",
+    "loulou",
+    "nicolas",
+    "marseille",
+    "shadow",
+    "michael",
+    "jordan",
+    "hunter",
+    "killer",
+    "changeme",
+    "changezmoi",
+    "changemoi",
+    "default",
+    "login",
+    "access",
+    "computer",
+    "internet",
+    "ordinateur",
+    "mppeep",
+    "ministere",
+    "ministre",
+    "personnel",
+    "agent",
+    "direction",
+    "service",
+    "abidjan",
+    "yamoussoukro",
+    "bouake",
+    "cotedivoire",
+    "civ",
+    "ivoire",
+    "ivoirien",
+    "elephant",
+    "elephants",
+    "drogba",
+    "dakar",
+    "senegal",
+    "afrique",
+    "jesus",
+    "dieu",
+    "christ",
+    "allah",
+    "marie",
+    "famille",
+    "maman",
+    "papa",
+    "amour",
+    "cherie",
+    "bebe",
+    "juillet",
+    "janvier",
+    "fevrier",
+    "mars",
+    "avril",
+    "juin",
+    "aout",
+    "septembre",
+    "octobre",
+    "novembre",
+    "decembre",
+    "lundi",
+    "mardi",
+    "mercredi",
+    "jeudi",
+    "vendredi",
+    "samedi",
+    "dimanche",
+    "summer",
+    "winter",
+    "ete",
+    "hiver",
+    "orange",
+    "vert",
+    "blanc",
+    "rouge",
+    "bleu",
+    "google",
+    "facebook",
+    "whatsapp",
+    "samsung",
+    "nokia",
+    "apple",
+    "starwars",
+    "pokemon",
+    "naruto",
+    "liverpool",
+    "chelsea",
+    "arsenal",
+    "barcelona",
+    "realmadrid",
+    "ronaldo",
+    "messi",
 ];
 
 /// Checks a new password. `own_words` are words of the account itself (name, address) that it must not consist of.
@@ -39,11 +160,20 @@ pub fn check(password: &str, min_length: usize, own_words: &[&str]) -> Result<()
     if password.contains('\0') {
         return Err(Rule::BadCharacters);
     }
-    let plain: String = fold(password).chars().map(unleet).filter(|c| c.is_alphabetic()).collect();
+    let plain: String = fold(password)
+        .chars()
+        .map(unleet)
+        .filter(|c| c.is_alphabetic())
+        .collect();
     let letters: String = fold(password).chars().filter(|c| c.is_alphabetic()).collect();
     let own = own_words
         .iter()
-        .flat_map(|words| fold(words).split(|c: char| !c.is_alphanumeric()).map(str::to_owned).collect::<Vec<_>>())
+        .flat_map(|words| {
+            fold(words)
+                .split(|c: char| !c.is_alphanumeric())
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        })
         .filter(|word| word.len() >= 3)
         .map(|word| word.chars().filter(|c| c.is_alphabetic()).collect::<String>());
     let known: Vec<String> = COMMON.iter().map(|word| (*word).to_owned()).chain(own).collect();
@@ -73,7 +203,9 @@ fn consists_of(text: &str, known: &[String]) -> bool {
         return false;
     }
     known.iter().filter(|word| !word.is_empty()).any(|word| {
-        let Some(rest) = text.strip_prefix(word.as_str()) else { return false };
+        let Some(rest) = text.strip_prefix(word.as_str()) else {
+            return false;
+        };
         rest.is_empty() || known.iter().any(|second| rest == second)
     })
 }
@@ -91,7 +223,12 @@ fn is_run(text: &str) -> bool {
             _ => true,
         })
     };
-    distinct(text) <= 2 || all_steps(1) || all_steps(-1) || ["01234567890123", "09876543210987"].iter().any(|run| run.contains(text))
+    distinct(text) <= 2
+        || all_steps(1)
+        || all_steps(-1)
+        || ["01234567890123", "09876543210987"]
+            .iter()
+            .any(|run| run.contains(text))
 }
 
 #[cfg(test)]
@@ -105,19 +242,38 @@ mod tests {
         assert_eq!(check(&"x1é".repeat(40), 8, &[]), Ok(()));
         assert_eq!(check("pluie sur la lagune ébrié", 8, &[]), Ok(()));
         assert_eq!(check("49163827", 8, &[]), Ok(()));
-        assert!(matches!(check(&"long mot ".repeat(40), 8, &[]), Err(Rule::TooLong { .. })));
+        assert!(matches!(
+            check(&"long mot ".repeat(40), 8, &[]),
+            Err(Rule::TooLong { .. })
+        ));
     }
 
     #[test]
     fn what_everybody_tries_is_refused() {
         for password in [
-            "motdepasse1", "mppeep2025", "Password123!", "P@ssw0rd2024", "azertyuiop", "12345678", "87654321",
-            "aaaaaaaaaa", "12121212", "Admin@2025", "admin123", "Abidjan225", "Cotedivoire2026", "qwerty123", "11111111",
+            "motdepasse1",
+            "mppeep2025",
+            "Password123!",
+            "P@ssw0rd2024",
+            "azertyuiop",
+            "12345678",
+            "87654321",
+            "aaaaaaaaaa",
+            "12121212",
+            "Admin@2025",
+            "admin123",
+            "Abidjan225",
+            "Cotedivoire2026",
+            "qwerty123",
+            "11111111",
             "0123456789",
         ] {
             assert_eq!(check(password, 8, &[]), Err(Rule::TooCommon), "{password}");
         }
-        assert_eq!(check("kouadio1987", 8, &["kouadio.amani@exemple.ci"]), Err(Rule::TooCommon));
+        assert_eq!(
+            check("kouadio1987", 8, &["kouadio.amani@exemple.ci"]),
+            Err(Rule::TooCommon)
+        );
         assert_eq!(check("kouadio1987", 8, &["awa@exemple.ci"]), Ok(()));
     }
 }

@@ -83,7 +83,12 @@ pub struct Grant {
 }
 
 const fn grant(holder: Holder, resource: Resource, action: Action, reach: Reach) -> Grant {
-    Grant { holder, resource, action, reach }
+    Grant {
+        holder,
+        resource,
+        action,
+        reach,
+    }
 }
 
 /// The whole table. What is not granted here is denied.
@@ -181,7 +186,10 @@ pub struct Scope {
 impl Scope {
     /// Every file.
     pub fn everything() -> Self {
-        Self { everything: true, ..Self::default() }
+        Self {
+            everything: true,
+            ..Self::default()
+        }
     }
 
     /// Whether it reaches nothing at all.
@@ -319,7 +327,10 @@ mod tests {
     use super::*;
 
     fn actor(role: Role) -> Actor {
-        Actor { roles: [role].into(), ..Actor::operator("test") }
+        Actor {
+            roles: [role].into(),
+            ..Actor::operator("test")
+        }
     }
 
     #[test]
@@ -348,8 +359,11 @@ mod tests {
     #[test]
     fn rights_of_several_roles_add_up() {
         let own = PersonnelId::from_uuid(uuid::Uuid::from_u128(3));
-        let both =
-            Actor { roles: [Role::Agent, Role::Daf].into(), personnel: Some(own), ..Actor::operator("test") };
+        let both = Actor {
+            roles: [Role::Agent, Role::Daf].into(),
+            personnel: Some(own),
+            ..Actor::operator("test")
+        };
         assert!(both.may_all(Resource::Career, Action::Read));
         assert!(both.may_on(Resource::Private, Action::Read, own, None));
         assert!(!both.may_all(Resource::Private, Action::Read));

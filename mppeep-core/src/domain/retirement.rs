@@ -76,16 +76,32 @@ mod tests {
         assert_eq!(of(date(1966, 3, 14), "A3"), date(2026, 12, 31));
         assert_eq!(of(date(1970, 6, 30), "A5"), date(2035, 12, 31));
         assert_eq!(of(date(1964, 2, 29), "A4"), date(2029, 12, 31));
-        let month = RetirementSettings { mode: RetirementMode::EndOfMonth, ..RetirementSettings::default() };
-        assert_eq!(derive(date(1966, 2, 10), None, None, &month).unwrap().date, date(2026, 2, 28));
-        let birthday = RetirementSettings { mode: RetirementMode::Birthday, ..RetirementSettings::default() };
-        assert_eq!(derive(date(1964, 2, 29), None, None, &birthday).unwrap().date, date(2024, 2, 29));
+        let month = RetirementSettings {
+            mode: RetirementMode::EndOfMonth,
+            ..RetirementSettings::default()
+        };
+        assert_eq!(
+            derive(date(1966, 2, 10), None, None, &month).unwrap().date,
+            date(2026, 2, 28)
+        );
+        let birthday = RetirementSettings {
+            mode: RetirementMode::Birthday,
+            ..RetirementSettings::default()
+        };
+        assert_eq!(
+            derive(date(1964, 2, 29), None, None, &birthday).unwrap().date,
+            date(2024, 2, 29)
+        );
     }
 
     #[test]
     fn an_extension_only_lengthens() {
         let settings = RetirementSettings::default();
-        let of = |extension| derive(date(1966, 3, 14), None, Some(extension), &settings).unwrap().date;
+        let of = |extension| {
+            derive(date(1966, 3, 14), None, Some(extension), &settings)
+                .unwrap()
+                .date
+        };
         assert_eq!(of(date(2028, 6, 30)), date(2028, 6, 30));
         assert_eq!(of(date(2020, 6, 30)), date(2026, 12, 31));
     }

@@ -25,7 +25,11 @@ impl SessionToken {
     pub fn generate(user: UserId, entropy: &dyn Entropy) -> Self {
         let mut bits = [0u8; 32];
         entropy.fill(&mut bits);
-        Self(format!("sess_{:02}_{}", shard_of(user), URL_SAFE_NO_PAD.encode(bits)))
+        Self(format!(
+            "sess_{:02}_{}",
+            shard_of(user),
+            URL_SAFE_NO_PAD.encode(bits)
+        ))
     }
 
     /// Reads a cookie's value; anything of another form is no token.
@@ -81,7 +85,13 @@ mod tests {
         assert_eq!(token.expose().len(), 51);
         assert_eq!(SessionToken::parse(token.expose()), Some(token.clone()));
         assert!(!format!("{token:?}{:?}", token.key()).contains(&token.expose()[8..20]));
-        for text in ["", "sess_00_", "sess_0_x", &token.expose()[1..], &format!("{}A", token.expose())] {
+        for text in [
+            "",
+            "sess_00_",
+            "sess_0_x",
+            &token.expose()[1..],
+            &format!("{}A", token.expose()),
+        ] {
             assert_eq!(SessionToken::parse(text), None, "{text}");
         }
         let other = SessionToken::generate(user, &SeededEntropy::new(2));

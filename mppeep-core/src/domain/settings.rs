@@ -58,7 +58,8 @@ pub struct MinistrySettings {
 impl Default for MinistrySettings {
     fn default() -> Self {
         Self {
-            name: "Ministère du Patrimoine, du Portefeuille de l'État et des Entreprises Publiques".to_owned(),
+            name: "Ministère du Patrimoine, du Portefeuille de l'État et des Entreprises Publiques"
+                .to_owned(),
             short_name: "MPPEEP".to_owned(),
             minister: String::new(),
             footer: String::new(),
@@ -78,7 +79,9 @@ pub struct PersonnelSettings {
 
 impl Default for PersonnelSettings {
     fn default() -> Self {
-        Self { matricule_pattern: MatriculePattern::DEFAULT.to_owned() }
+        Self {
+            matricule_pattern: MatriculePattern::DEFAULT.to_owned(),
+        }
     }
 }
 
@@ -140,7 +143,13 @@ pub struct EvaluationSettings {
 
 impl Default for EvaluationSettings {
     fn default() -> Self {
-        Self { weights: [1; 5], excellent_from: 18, very_good_from: 16, good_from: 12, fair_from: 10 }
+        Self {
+            weights: [1; 5],
+            excellent_from: 18,
+            very_good_from: 16,
+            good_from: 12,
+            fair_from: 10,
+        }
     }
 }
 
@@ -188,14 +197,21 @@ impl Default for RetirementSettings {
             .iter()
             .map(|grade| (grade.to_string(), if high(grade) { 65 } else { 60 }))
             .collect();
-        Self { ages, default_age: 60, mode: RetirementMode::EndOfYear }
+        Self {
+            ages,
+            default_age: 60,
+            mode: RetirementMode::EndOfYear,
+        }
     }
 }
 
 impl RetirementSettings {
     /// The age limit of a grade.
     pub fn age_of(&self, grade: Option<Grade>) -> u8 {
-        grade.and_then(|grade| self.ages.get(&grade.to_string())).copied().unwrap_or(self.default_age)
+        grade
+            .and_then(|grade| self.ages.get(&grade.to_string()))
+            .copied()
+            .unwrap_or(self.default_age)
     }
 }
 
@@ -211,7 +227,10 @@ pub struct SecuritySettings {
 
 impl Default for SecuritySettings {
     fn default() -> Self {
-        Self { password_min_length: 8, idle_minutes: 0 }
+        Self {
+            password_min_length: 8,
+            idle_minutes: 0,
+        }
     }
 }
 
@@ -342,7 +361,13 @@ fn clean_paragraph(value: &mut String, field: &str, max: usize, violations: &mut
 
 fn in_range(number: u8, min: u8, max: u8, field: &str, violations: &mut Violations) {
     if !(min..=max).contains(&number) {
-        violations.push(field, Rule::OutOfRange { min: min.to_string(), max: max.to_string() });
+        violations.push(
+            field,
+            Rule::OutOfRange {
+                min: min.to_string(),
+                max: max.to_string(),
+            },
+        );
     }
 }
 
@@ -352,16 +377,28 @@ impl MinistrySettings {
         clean(&mut self.short_name, "short_name", 24, true, violations);
         clean(&mut self.minister, "minister", 120, false, violations);
         clean(&mut self.footer, "footer", 200, false, violations);
-        for (field, colour) in
-            [("brand_colour", &mut self.brand_colour), ("accent_colour", &mut self.accent_colour)]
-        {
+        for (field, colour) in [
+            ("brand_colour", &mut self.brand_colour),
+            ("accent_colour", &mut self.accent_colour),
+        ] {
             *colour = colour.trim().to_lowercase();
             if parse_colour(colour).is_none() {
-                violations.push(field, Rule::Format { expected: "#0b5d3b".to_owned() });
+                violations.push(
+                    field,
+                    Rule::Format {
+                        expected: "#0b5d3b".to_owned(),
+                    },
+                );
             }
         }
         if contrast_with_white(&self.brand_colour).is_some_and(|contrast| contrast < 4.5) {
-            violations.push("brand_colour", Rule::OutOfRange { min: "4.5:1".to_owned(), max: "21:1".to_owned() });
+            violations.push(
+                "brand_colour",
+                Rule::OutOfRange {
+                    min: "4.5:1".to_owned(),
+                    max: "21:1".to_owned(),
+                },
+            );
         }
     }
 }
@@ -379,7 +416,11 @@ fn parse_colour(colour: &str) -> Option<[u8; 3]> {
 pub fn contrast_with_white(colour: &str) -> Option<f64> {
     let linear = |channel: u8| {
         let value = f64::from(channel) / 255.0;
-        if value <= 0.04045 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
+        if value <= 0.04045 {
+            value / 12.92
+        } else {
+            ((value + 0.055) / 1.055).powf(2.4)
+        }
     };
     let [red, green, blue] = parse_colour(colour)?;
     let luminance = 0.2126 * linear(red) + 0.7152 * linear(green) + 0.0722 * linear(blue);
@@ -388,7 +429,10 @@ pub fn contrast_with_white(colour: &str) -> Option<f64> {
 
 impl PersonnelSettings {
     fn check(&mut self, violations: &mut Violations) {
-        violations.take("matricule_pattern", MatriculePattern::new(&self.matricule_pattern));
+        violations.take(
+            "matricule_pattern",
+            MatriculePattern::new(&self.matricule_pattern),
+        );
     }
 }
 
@@ -424,7 +468,10 @@ impl EvaluationSettings {
             if lower >= upper {
                 violations.push(
                     field,
-                    Rule::OutOfRange { min: "0".to_owned(), max: upper.saturating_sub(1).to_string() },
+                    Rule::OutOfRange {
+                        min: "0".to_owned(),
+                        max: upper.saturating_sub(1).to_string(),
+                    },
                 );
             }
         }
@@ -451,7 +498,10 @@ impl SecuritySettings {
         if self.idle_minutes != 0 && !(5..=10_080).contains(&self.idle_minutes) {
             violations.push(
                 "idle_minutes",
-                Rule::OutOfRange { min: "5".to_owned(), max: "10080".to_owned() },
+                Rule::OutOfRange {
+                    min: "5".to_owned(),
+                    max: "10080".to_owned(),
+                },
             );
         }
     }
@@ -489,16 +539,46 @@ mod tests {
     fn wrong_values_are_refused_by_name() {
         let mut settings = Settings::default();
         let refused = |settings: &mut Settings, section, json| {
-            settings.set_section(section, json).unwrap_err().0[0].field.clone()
+            settings.set_section(section, json).unwrap_err().0[0]
+                .field
+                .clone()
         };
         use SettingsSection as S;
-        assert_eq!(refused(&mut settings, S::Ministry, json!({"brand_colour": "#ffff00"})), "brand_colour");
-        assert_eq!(refused(&mut settings, S::Ministry, json!({"colour": "#ffff00"})), "colour");
-        assert_eq!(refused(&mut settings, S::Evaluations, json!({"weights": [0,0,0,0,0]})), "weights");
-        assert_eq!(refused(&mut settings, S::Evaluations, json!({"good_from": 17})), "good_from");
-        assert_eq!(refused(&mut settings, S::Personnel, json!({"matricule_pattern": "(["})), "matricule_pattern");
-        assert_eq!(refused(&mut settings, S::Calendar, json!({"week": [false,false,false,false,false,false,false]})), "week");
-        assert_eq!(refused(&mut settings, S::Security, json!({"password_min_length": 4})), "password_min_length");
-        assert_eq!(refused(&mut settings, S::Retirement, json!({"ages": {"Z1": 60}})), "ages.Z1");
+        assert_eq!(
+            refused(&mut settings, S::Ministry, json!({"brand_colour": "#ffff00"})),
+            "brand_colour"
+        );
+        assert_eq!(
+            refused(&mut settings, S::Ministry, json!({"colour": "#ffff00"})),
+            "colour"
+        );
+        assert_eq!(
+            refused(&mut settings, S::Evaluations, json!({"weights": [0,0,0,0,0]})),
+            "weights"
+        );
+        assert_eq!(
+            refused(&mut settings, S::Evaluations, json!({"good_from": 17})),
+            "good_from"
+        );
+        assert_eq!(
+            refused(&mut settings, S::Personnel, json!({"matricule_pattern": "(["})),
+            "matricule_pattern"
+        );
+        assert_eq!(
+            refused(
+                &mut settings,
+                S::Calendar,
+                json!({"week": [false,false,false,false,false,false,false]})
+            ),
+            "week"
+        );
+        assert_eq!(
+            refused(&mut settings, S::Security, json!({"password_min_length": 4})),
+            "password_min_length"
+        );
+        assert_eq!(
+            refused(&mut settings, S::Retirement, json!({"ages": {"Z1": 60}})),
+            "ages.Z1"
+        );
     }
 }

@@ -10,7 +10,11 @@ use super::validation::Rule;
 pub fn fold(text: &str) -> String {
     let mut folded = String::with_capacity(text.len());
     let mut pending_space = false;
-    for c in text.nfkd().filter(|c| !is_combining_mark(*c)).flat_map(char::to_lowercase) {
+    for c in text
+        .nfkd()
+        .filter(|c| !is_combining_mark(*c))
+        .flat_map(char::to_lowercase)
+    {
         let replacement = match c {
             'œ' => "oe",
             'æ' => "ae",
@@ -44,7 +48,12 @@ fn open_space(folded: &mut String, pending: &mut bool) {
 
 /// The words of a search, folded. All of them must occur, in any order.
 pub fn search_words(text: &str) -> Vec<String> {
-    fold(text).split(' ').filter(|word| !word.is_empty()).take(8).map(str::to_owned).collect()
+    fold(text)
+        .split(' ')
+        .filter(|word| !word.is_empty())
+        .take(8)
+        .map(str::to_owned)
+        .collect()
 }
 
 /// One line of text, trimmed, composed (NFC), with inner white space made plain, of 1 to `max` characters.
@@ -118,10 +127,16 @@ pub fn nearest<'a>(given: &str, candidates: impl IntoIterator<Item = &'a str>, n
             let inside = !given.is_empty() && (folded.contains(&given) || given.contains(&folded));
             (if inside { 1 } else { edit_distance(&given, &folded) }, candidate)
         })
-        .filter(|(distance, candidate)| *distance <= candidate.chars().count().max(given.chars().count()) / 2 + 1)
+        .filter(|(distance, candidate)| {
+            *distance <= candidate.chars().count().max(given.chars().count()) / 2 + 1
+        })
         .collect();
     scored.sort();
-    scored.into_iter().take(n).map(|(_, candidate)| candidate.to_owned()).collect()
+    scored
+        .into_iter()
+        .take(n)
+        .map(|(_, candidate)| candidate.to_owned())
+        .collect()
 }
 
 #[cfg(test)]
@@ -150,7 +165,10 @@ mod tests {
     #[test]
     fn the_nearest_names_come_first() {
         assert_eq!(edit_distance("kitten", "sitting"), 3);
-        assert_eq!(nearest("Servce Solde", ["Service Paie", "Service Solde"], 1), vec!["Service Solde"]);
+        assert_eq!(
+            nearest("Servce Solde", ["Service Paie", "Service Solde"], 1),
+            vec!["Service Solde"]
+        );
         assert!(nearest("zzz", ["Direction"], 3).is_empty());
     }
 

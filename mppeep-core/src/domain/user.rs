@@ -114,9 +114,14 @@ impl UserFields {
             unit => violations.take("perimeter", UnitRef::parse(unit).ok_or_else(unknown)),
         };
         match (email, display_name, status) {
-            (Some(email), Some(display_name), Some(status)) if violations.is_empty() => {
-                Ok(Self { email, display_name, roles, status, personnel, perimeter })
-            }
+            (Some(email), Some(display_name), Some(status)) if violations.is_empty() => Ok(Self {
+                email,
+                display_name,
+                roles,
+                status,
+                personnel,
+                perimeter,
+            }),
             _ => Err(violations),
         }
     }

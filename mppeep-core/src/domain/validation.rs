@@ -105,12 +105,18 @@ pub struct Violations(pub Vec<Violation>);
 impl Violations {
     /// One violation.
     pub fn one(field: impl Into<String>, rule: Rule) -> Self {
-        Self(vec![Violation { field: field.into(), rule }])
+        Self(vec![Violation {
+            field: field.into(),
+            rule,
+        }])
     }
 
     /// Notes a violation.
     pub fn push(&mut self, field: impl Into<String>, rule: Rule) {
-        self.0.push(Violation { field: field.into(), rule });
+        self.0.push(Violation {
+            field: field.into(),
+            rule,
+        });
     }
 
     /// Whether nothing is wrong.

@@ -7,12 +7,12 @@ use jiff::civil::Date;
 
 use super::context::{Context, Note, require, require_all};
 use super::error::ServiceError;
-use crate::domain::absence::{Absence, AbsenceFields, AbsenceInput, described_changes};
-use crate::domain::activity::{ActivityAction, EntityKind};
+use crate::domain::absence::{Absence, AbsenceFields, AbsenceInput};
+use crate::domain::activity::{ActivityAction, EntityKind, FieldChange, described_changes};
 use crate::domain::calendar::{Counted, Holiday};
 use crate::domain::id::{AbsenceId, PersonnelId};
 use crate::domain::permission::{Action, Actor, Resource};
-use crate::domain::personnel::{FieldChange, Personnel};
+use crate::domain::personnel::Personnel;
 use crate::ports::absence::{AbsenceFilter, AbsenceRow};
 use crate::ports::epochs::Namespace;
 use crate::ports::error::StoreError;
@@ -73,17 +73,20 @@ impl AbsenceService {
     ///
     /// # Errors
     /// `Forbidden`, `Invalid`, `Store`.
-    pub async fn preview(
-        &self,
-        actor: &Actor,
-        input: &AbsenceInput,
-    ) -> Result<AbsencePreview, ServiceError> {
+    pub async fn preview(&self, actor: &Actor, input: &AbsenceInput) -> Result<AbsencePreview, ServiceError> {
         require_all(actor, Resource::Absence, Action::Write)?;
         let fields = AbsenceFields::parse(input)?;
         let mut unit = self.context.store().begin_read().await?;
-        let holidays = unit.holidays().between(fields.period.start(), fields.period.end()).await?;
+        let holidays = unit
+            .holidays()
+            .between(fields.period.start(), fields.period.end())
+            .await?;
         let (counted, half_days) = self.count(&fields, &holidays).await?;
-        Ok(AbsencePreview { counted, half_days, holidays })
+        Ok(AbsencePreview {
+            counted,
+            half_days,
+            holidays,
+        })
     }
 
     async fn count(
@@ -114,7 +117,10 @@ impl AbsenceService {
         if agent.departure.is_some() {
             return Err(ServiceError::State("archived"));
         }
-        let holidays = unit.holidays().between(fields.period.start(), fields.period.end()).await?;
+        let holidays = unit
+            .holidays()
+            .between(fields.period.start(), fields.period.end())
+            .await?;
         let (_, counted_half_days) = self.count(&fields, &holidays).await?;
         let now = self.context.now();
         let absence = Absence {
@@ -128,7 +134,9 @@ impl AbsenceService {
             updated_at: now,
         };
         let changed = described_changes(&[], &absence.fields.describe());
-        let line = self.context.activity(actor, note(ActivityAction::Created, &absence, &agent, changed));
+        let line = self
+            .context
+            .activity(actor, note(ActivityAction::Created, &absence, &agent, changed));
         let stored = unit.absences().insert(&absence).await;
         explain_overlap(&mut unit, &absence, stored).await?;
         unit.activities().append(&[line]).await?;
@@ -151,7 +159,10 @@ impl AbsenceService {
         let fields = AbsenceFields::parse(input)?;
         let mut unit = self.context.begin().await?;
         let (before, agent) = self.writable(&mut unit, actor, id, version).await?;
-        let holidays = unit.holidays().between(fields.period.start(), fields.period.end()).await?;
+        let holidays = unit
+            .holidays()
+            .between(fields.period.start(), fields.period.end())
+            .await?;
         let (_, counted_half_days) = self.count(&fields, &holidays).await?;
         let changed = described_changes(&before.fields.describe(), &fields.describe());
         if changed.is_empty() && counted_half_days == before.counted_half_days {
@@ -164,7 +175,9 @@ impl AbsenceService {
             updated_at: self.context.now(),
             ..before
         };
-        let line = self.context.activity(actor, note(ActivityAction::Updated, &after, &agent, changed));
+        let line = self
+            .context
+            .activity(actor, note(ActivityAction::Updated, &after, &agent, changed));
         let stored = unit.absences().update(&after).await;
         explain_overlap(&mut unit, &after, stored).await?;
         unit.activities().append(&[line]).await?;
@@ -176,19 +189,20 @@ impl AbsenceService {
     ///
     /// # Errors
     /// `Forbidden`, `NotFound`, `Stale`, `State("cancelled")`, `ReadOnlyMode`, `Store`.
-    pub async fn cancel(
-        &self,
-        actor: &Actor,
-        id: AbsenceId,
-        version: i64,
-    ) -> Result<Absence, ServiceError> {
+    pub async fn cancel(&self, actor: &Actor, id: AbsenceId, version: i64) -> Result<Absence, ServiceError> {
         require_all(actor, Resource::Absence, Action::Write)?;
         let mut unit = self.context.begin().await?;
         let (before, agent) = self.writable(&mut unit, actor, id, version).await?;
         let now = self.context.now();
-        let after =
-            Absence { cancelled_at: Some(now), version: before.version + 1, updated_at: now, ..before };
-        let line = self.context.activity(actor, note(ActivityAction::Cancelled, &after, &agent, Vec::new()));
+        let after = Absence {
+            cancelled_at: Some(now),
+            version: before.version + 1,
+            updated_at: now,
+            ..before
+        };
+        let line = self
+            .context
+            .activity(actor, note(ActivityAction::Cancelled, &after, &agent, Vec::new()));
         unit.absences().update(&after).await?;
         unit.activities().append(&[line]).await?;
         self.context.commit(unit, MADE_WRONG).await?;
@@ -220,7 +234,11 @@ async fn find(
 ) -> Result<(Absence, Personnel), ServiceError> {
     let not_found = || ServiceError::NotFound(EntityKind::Absence);
     let absence = unit.absences().find(id).await?.ok_or_else(not_found)?;
-    let agent = unit.personnel().find(absence.personnel).await?.ok_or_else(not_found)?;
+    let agent = unit
+        .personnel()
+        .find(absence.personnel)
+        .await?
+        .ok_or_else(not_found)?;
     if actor.may_on(Resource::Absence, Action::Read, agent.id, agent.fields.department) {
         Ok((absence, agent))
     } else {
@@ -237,7 +255,10 @@ async fn explain_overlap(
     match stored {
         Err(StoreError::Conflict { field: "period", .. }) => {
             let period = absence.fields.period;
-            let others = unit.absences().touching(absence.personnel, period.start(), period.end()).await?;
+            let others = unit
+                .absences()
+                .touching(absence.personnel, period.start(), period.end())
+                .await?;
             match others.into_iter().find(|other| other.id != absence.id) {
                 Some(other) => Err(ServiceError::Overlap(Box::new(other))),
                 None => Err(ServiceError::Taken { field: "period" }),
@@ -247,12 +268,7 @@ async fn explain_overlap(
     }
 }
 
-fn note(
-    action: ActivityAction,
-    absence: &Absence,
-    agent: &Personnel,
-    changes: Vec<FieldChange>,
-) -> Note {
+fn note(action: ActivityAction, absence: &Absence, agent: &Personnel, changes: Vec<FieldChange>) -> Note {
     Note {
         action,
         entity: EntityKind::Absence,

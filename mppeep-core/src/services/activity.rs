@@ -43,7 +43,11 @@ impl ActivityService {
 
     /// The kinds of record whose lines the actor may read.
     pub fn readable_kinds(actor: &Actor) -> &'static [EntityKind] {
-        if actor.roles.contains(&Role::Admin) { EntityKind::ALL } else { OF_PERSONNEL }
+        if actor.roles.contains(&Role::Admin) {
+            EntityKind::ALL
+        } else {
+            OF_PERSONNEL
+        }
     }
 
     /// A page of the journal, the latest line first.
@@ -61,10 +65,18 @@ impl ActivityService {
         filter.entities = if filter.entities.is_empty() {
             readable.to_vec()
         } else {
-            filter.entities.into_iter().filter(|kind| readable.contains(kind)).collect()
+            filter
+                .entities
+                .into_iter()
+                .filter(|kind| readable.contains(kind))
+                .collect()
         };
         if filter.entities.is_empty() {
-            return Ok(Page { rows: Vec::new(), total: 0, next: None });
+            return Ok(Page {
+                rows: Vec::new(),
+                total: 0,
+                next: None,
+            });
         }
         let mut unit = self.context.store().begin_read().await?;
         let page = unit.activities().list(&filter, page).await?;
@@ -81,7 +93,10 @@ impl ActivityService {
         personnel: PersonnelId,
         page: &PageRequest,
     ) -> Result<Page<ActivityView>, ServiceError> {
-        let filter = ActivityFilter { subject: Some(personnel), ..ActivityFilter::default() };
+        let filter = ActivityFilter {
+            subject: Some(personnel),
+            ..ActivityFilter::default()
+        };
         self.list(actor, filter, page).await
     }
 }
@@ -97,7 +112,11 @@ fn view(actor: &Actor, mut activity: Activity) -> ActivityView {
         EntityKind::Evaluation => may(Resource::Evaluation),
         _ => true,
     };
-    let hidden: Vec<bool> = activity.changes.iter().map(|change| !shows(&change.field)).collect();
+    let hidden: Vec<bool> = activity
+        .changes
+        .iter()
+        .map(|change| !shows(&change.field))
+        .collect();
     let mut hidden_fields = Vec::new();
     for (change, hide) in activity.changes.iter_mut().zip(hidden) {
         if hide {
@@ -106,5 +125,8 @@ fn view(actor: &Actor, mut activity: Activity) -> ActivityView {
             hidden_fields.push(change.field.clone());
         }
     }
-    ActivityView { activity, hidden_fields }
+    ActivityView {
+        activity,
+        hidden_fields,
+    }
 }

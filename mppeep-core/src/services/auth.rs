@@ -82,7 +82,13 @@ impl AuthService {
         hasher: Arc<dyn PasswordHasher>,
         limits: AttemptLimits,
     ) -> Self {
-        Self { context, sessions, attempts, hasher, limits }
+        Self {
+            context,
+            sessions,
+            attempts,
+            hasher,
+            limits,
+        }
     }
 
     /// Tries to log in.
@@ -101,10 +107,16 @@ impl AuthService {
             Ok(None) => Ok(None),
             Err(error) => Err(error),
         };
-        let success = matches!(opened, Ok(Some(_)));
-        self.attempts.settle(id, &who, &self.limits, success).await?;
-        match opened? {
-            Some((token, user)) => Ok(LoginOutcome::In { token, user: Box::new(user) }),
+        // A failure of the server itself is not the client's: its slot lapses by itself.
+        let opened = opened?;
+        self.attempts
+            .settle(id, &who, &self.limits, opened.is_some())
+            .await?;
+        match opened {
+            Some((token, user)) => Ok(LoginOutcome::In {
+                token,
+                user: Box::new(user),
+            }),
             None => {
                 self.note_failure(&request).await?;
                 Ok(LoginOutcome::Wrong { remaining })
@@ -142,7 +154,9 @@ impl AuthService {
         };
         let hash = credentials.as_ref().and_then(|found| found.password_hash.clone());
         let verified = self.hasher.verify(&request.password, hash.as_deref()).await?;
-        let (Some(found), Some(hash)) = (credentials, hash) else { return Ok(None) };
+        let (Some(found), Some(hash)) = (credentials, hash) else {
+            return Ok(None);
+        };
         if verified == Verified::Wrong || found.user.fields.status != UserStatus::Active {
             return Ok(None);
         }
@@ -186,7 +200,10 @@ impl AuthService {
             request_id: request.request_id.clone(),
             ..Actor::operator("")
         };
-        let line = self.context.activity(&actor, session_note(ActivityAction::LoggedIn, &user, Some(handle)));
+        let line = self.context.activity(
+            &actor,
+            session_note(ActivityAction::LoggedIn, &user, Some(handle)),
+        );
         let mut unit = self.context.store().begin().await?;
         unit.users().note_login(user.id, self.context.now()).await?;
         unit.activities().append(&[line]).await?;
@@ -229,7 +246,9 @@ impl AuthService {
         request_id: Option<String>,
     ) -> Result<Option<Actor>, ServiceError> {
         let idle = self.idle().await?;
-        let Some(session) = self.sessions.load(&token.key(), idle).await? else { return Ok(None) };
+        let Some(session) = self.sessions.load(&token.key(), idle).await? else {
+            return Ok(None);
+        };
         self.actor_of(session, address, request_id).await.map(Some)
     }
 
@@ -245,11 +264,18 @@ impl AuthService {
         request_id: Option<String>,
     ) -> Result<Actor, ServiceError> {
         let organisation = self.context.organisation().await?;
-        let headed = session.personnel.map(|id| organisation.headed_by(id)).unwrap_or_default();
-        let director =
-            headed.iter().any(|unit| matches!(unit, UnitRef::Programme(_) | UnitRef::Directorate(_)));
+        let headed = session
+            .personnel
+            .map(|id| organisation.headed_by(id))
+            .unwrap_or_default();
+        let director = headed
+            .iter()
+            .any(|unit| matches!(unit, UnitRef::Programme(_) | UnitRef::Directorate(_)));
         let perimeter = session.perimeter.filter(|_| session.roles.contains(&Role::Cs));
-        let departments = self.context.departments_of(headed.into_iter().chain(perimeter)).await?;
+        let departments = self
+            .context
+            .departments_of(headed.into_iter().chain(perimeter))
+            .await?;
         let charter = &self.context.settings().await?.charter;
         Ok(Actor {
             user: Some(session.user),
@@ -274,7 +300,8 @@ impl AuthService {
     /// `Store`.
     pub async fn logout(&self, actor: &Actor, token: &SessionToken) -> Result<(), ServiceError> {
         self.sessions.revoke(Revoke::Key(&token.key())).await?;
-        self.note_session(actor, ActivityAction::LoggedOut, actor.session).await
+        self.note_session(actor, ActivityAction::LoggedOut, actor.session)
+            .await
     }
 
     /// The actor's live sessions.
@@ -282,7 +309,9 @@ impl AuthService {
     /// # Errors
     /// `Store`.
     pub async fn sessions(&self, actor: &Actor) -> Result<Vec<SessionSummary>, ServiceError> {
-        let Some(user) = actor.user else { return Ok(Vec::new()) };
+        let Some(user) = actor.user else {
+            return Ok(Vec::new());
+        };
         Ok(self.sessions.list(user, self.idle().await?).await?)
     }
 
@@ -294,7 +323,8 @@ impl AuthService {
         let Some(user) = actor.user else { return Ok(false) };
         let ended = self.sessions.revoke(Revoke::Handle { user, handle }).await?;
         if ended > 0 {
-            self.note_session(actor, ActivityAction::SessionsEnded, Some(handle)).await?;
+            self.note_session(actor, ActivityAction::SessionsEnded, Some(handle))
+                .await?;
         }
         Ok(ended > 0)
     }
@@ -305,8 +335,15 @@ impl AuthService {
     /// `Store`.
     pub async fn end_other_sessions(&self, actor: &Actor) -> Result<u64, ServiceError> {
         let Some(user) = actor.user else { return Ok(0) };
-        let ended = self.sessions.revoke(Revoke::User { user, except: actor.session }).await?;
-        self.note_session(actor, ActivityAction::SessionsEnded, None).await?;
+        let ended = self
+            .sessions
+            .revoke(Revoke::User {
+                user,
+                except: actor.session,
+            })
+            .await?;
+        self.note_session(actor, ActivityAction::SessionsEnded, None)
+            .await?;
         Ok(ended)
     }
 
@@ -352,23 +389,38 @@ impl AuthService {
         let mut unit = self.context.store().begin_read().await?;
         let credentials = unit.users().credentials_of(id).await?.ok_or_else(not_found)?;
         drop(unit);
-        let verified = self.hasher.verify(old, credentials.password_hash.as_deref()).await?;
-        self.attempts.settle(slot, &who, &self.limits, verified != Verified::Wrong).await?;
+        let verified = self
+            .hasher
+            .verify(old, credentials.password_hash.as_deref())
+            .await?;
+        self.attempts
+            .settle(slot, &who, &self.limits, verified != Verified::Wrong)
+            .await?;
         let mut violations = Violations::default();
         if verified == Verified::Wrong {
             violations.push("old_password", Rule::Mismatch { other: "password" });
             return Err(violations.into());
         }
         let min = usize::from(self.context.settings().await?.security.password_min_length);
-        let own = [credentials.user.fields.email.as_str(), credentials.user.fields.display_name.as_str()];
+        let own = [
+            credentials.user.fields.email.as_str(),
+            credentials.user.fields.display_name.as_str(),
+        ];
         violations.take("new_password", password::check(new, min, &own));
         if old == new && violations.is_empty() {
-            violations.push("new_password", Rule::Mismatch { other: "old_password" });
+            violations.push(
+                "new_password",
+                Rule::Mismatch {
+                    other: "old_password",
+                },
+            );
         }
         violations.into_result(())?;
         let hash = self.hasher.hash(new).await?;
-        let line =
-            self.context.activity(actor, session_note(ActivityAction::PasswordChanged, &credentials.user, None));
+        let line = self.context.activity(
+            actor,
+            session_note(ActivityAction::PasswordChanged, &credentials.user, None),
+        );
         let mut unit = self.context.store().begin().await?;
         unit.users().set_password(id, &hash, false, actor.session).await?;
         unit.activities().append(&[line]).await?;
@@ -404,13 +456,20 @@ enum Slot {
 }
 
 fn attempt_of(limit_key: &str, email: &str) -> Attempt {
-    Attempt { address: limit_key.to_owned(), account: bounded(&fold(email), 254) }
+    Attempt {
+        address: limit_key.to_owned(),
+        account: bounded(&fold(email), 254),
+    }
 }
 
 fn session_note(action: ActivityAction, user: &User, handle: Option<SessionHandle>) -> Note {
     Note {
         action,
-        entity: if handle.is_some() { EntityKind::Session } else { EntityKind::User },
+        entity: if handle.is_some() {
+            EntityKind::Session
+        } else {
+            EntityKind::User
+        },
         entity_id: Some(handle.map_or_else(|| user.id.as_uuid(), SessionHandle::as_uuid)),
         subject: None,
         label: user.fields.email.to_string(),

@@ -10,11 +10,10 @@ use tokio::sync::Mutex;
 use uuid::Uuid;
 
 use super::error::ServiceError;
-use crate::domain::activity::{Activity, ActivityAction, EntityKind};
+use crate::domain::activity::{Activity, ActivityAction, EntityKind, FieldChange};
 use crate::domain::id::{ActivityId, PersonnelId};
 use crate::domain::organisation::Organisation;
 use crate::domain::permission::{Action, Actor, Resource};
-use crate::domain::personnel::FieldChange;
 use crate::domain::settings::Settings;
 use crate::layered::cached::Cached;
 use crate::layered::epoch_board::EpochBoard;
@@ -102,7 +101,10 @@ impl Context {
     /// # Errors
     /// `Store`.
     pub async fn settings(&self) -> Result<Arc<Settings>, ServiceError> {
-        self.snapshot(&self.settings, Namespace::SETTINGS, |mut unit| async move { unit.settings().load().await }).await
+        self.snapshot(&self.settings, Namespace::SETTINGS, |mut unit| async move {
+            unit.settings().load().await
+        })
+        .await
     }
 
     /// The units of the ministry.
@@ -111,7 +113,8 @@ impl Context {
     /// `Store`.
     pub async fn organisation(&self) -> Result<Arc<Organisation>, ServiceError> {
         let load = |mut unit: Box<dyn UnitOfWork>| async move { unit.organisation().load().await };
-        self.snapshot(&self.organisation, Namespace::ORGANISATION, load).await
+        self.snapshot(&self.organisation, Namespace::ORGANISATION, load)
+            .await
     }
 
     /// Whether the database was created with demonstration data.
@@ -121,7 +124,11 @@ impl Context {
     pub async fn is_demonstration(&self) -> Result<bool, ServiceError> {
         let held = self
             .snapshot(&self.demonstration, Namespace::SETTINGS, |mut unit| async move {
-                Ok(unit.settings().fact(super::settings::DEMONSTRATION).await?.is_some())
+                Ok(unit
+                    .settings()
+                    .fact(super::settings::DEMONSTRATION)
+                    .await?
+                    .is_some())
             })
             .await?;
         Ok(*held)
@@ -195,16 +202,27 @@ impl Context {
         units: impl IntoIterator<Item = crate::domain::organisation::UnitRef>,
     ) -> Result<BTreeSet<crate::domain::id::DepartmentId>, ServiceError> {
         let organisation = self.organisation().await?;
-        Ok(units.into_iter().flat_map(|unit| organisation.departments_of(unit)).collect())
+        Ok(units
+            .into_iter()
+            .flat_map(|unit| organisation.departments_of(unit))
+            .collect())
     }
 }
 
 /// Refuses unless the actor holds the right somewhere.
 pub(crate) fn require(actor: &Actor, resource: Resource, action: Action) -> Result<(), ServiceError> {
-    if actor.may(resource, action) { Ok(()) } else { Err(ServiceError::Forbidden { resource, action }) }
+    if actor.may(resource, action) {
+        Ok(())
+    } else {
+        Err(ServiceError::Forbidden { resource, action })
+    }
 }
 
 /// Refuses unless the actor holds the right everywhere.
 pub(crate) fn require_all(actor: &Actor, resource: Resource, action: Action) -> Result<(), ServiceError> {
-    if actor.may_all(resource, action) { Ok(()) } else { Err(ServiceError::Forbidden { resource, action }) }
+    if actor.may_all(resource, action) {
+        Ok(())
+    } else {
+        Err(ServiceError::Forbidden { resource, action })
+    }
 }

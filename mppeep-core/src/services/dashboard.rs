@@ -17,14 +17,21 @@ use crate::ports::personnel::{DashboardFigures, FiguresQuery, PersonnelFilter};
 /// Counts below this are not shown to who may not see the careers behind them.
 pub const SMALLEST_SHOWN: u64 = 5;
 
-const MADE_OF: &[Namespace] =
-    &[Namespace::ABSENCES, Namespace::EVALUATIONS, Namespace::ORGANISATION, Namespace::PERSONNEL];
+const MADE_OF: &[Namespace] = &[
+    Namespace::ABSENCES,
+    Namespace::EVALUATIONS,
+    Namespace::ORGANISATION,
+    Namespace::PERSONNEL,
+];
 
 /// Number of the cached shape; another shape takes another number.
 const SCHEMA: u32 = 1;
 
 /// How long figures are fresh and how long they may be served while they are made again.
-const TTL: Ttl = Ttl { soft: Duration::from_secs(300), hard: Duration::from_secs(600) };
+const TTL: Ttl = Ttl {
+    soft: Duration::from_secs(300),
+    hard: Duration::from_secs(600),
+};
 
 /// The figures for one reader.
 #[derive(Debug, Clone)]
@@ -80,7 +87,11 @@ impl DashboardService {
             scope.own.map(|own| own.to_string()).unwrap_or_default(),
         );
         let query = FiguresQuery {
-            filter: PersonnelFilter { scope, unit, ..PersonnelFilter::default() },
+            filter: PersonnelFilter {
+                scope,
+                unit,
+                ..PersonnelFilter::default()
+            },
             on,
             score_from_year,
             now: self.context.now(),
@@ -94,6 +105,10 @@ impl DashboardService {
                 Ok::<DashboardFigures, ServiceError>(figures)
             })
             .await?;
-        Ok(Dashboard { figures: Arc::new(figures), on, hides_small })
+        Ok(Dashboard {
+            figures: Arc::new(figures),
+            on,
+            hides_small,
+        })
     }
 }

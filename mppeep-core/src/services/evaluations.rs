@@ -4,12 +4,11 @@ use std::sync::Arc;
 
 use super::context::{Context, Note, require};
 use super::error::ServiceError;
-use crate::domain::absence::described_changes;
-use crate::domain::activity::{ActivityAction, EntityKind};
+use crate::domain::activity::{ActivityAction, EntityKind, FieldChange, described_changes};
 use crate::domain::evaluation::{Evaluation, EvaluationFields, EvaluationInput, final_mark};
 use crate::domain::id::{EvaluationId, PersonnelId};
 use crate::domain::permission::{Action, Actor, Resource};
-use crate::domain::personnel::{FieldChange, Personnel};
+use crate::domain::personnel::Personnel;
 use crate::ports::epochs::Namespace;
 use crate::ports::evaluation::{EvaluationFilter, EvaluationRow};
 use crate::ports::page::{Page, PageRequest};
@@ -89,7 +88,9 @@ impl EvaluationService {
             updated_at: now,
         };
         let changed = described_changes(&[], &evaluation.fields.describe());
-        let line = self.context.activity(actor, note(ActivityAction::Created, &evaluation, &agent, changed));
+        let line = self
+            .context
+            .activity(actor, note(ActivityAction::Created, &evaluation, &agent, changed));
         unit.evaluations().insert(&evaluation).await?;
         unit.activities().append(&[line]).await?;
         self.context.commit(unit, MADE_WRONG).await?;
@@ -127,7 +128,9 @@ impl EvaluationService {
             updated_at: self.context.now(),
             ..before
         };
-        let line = self.context.activity(actor, note(ActivityAction::Updated, &after, &agent, changed));
+        let line = self
+            .context
+            .activity(actor, note(ActivityAction::Updated, &after, &agent, changed));
         unit.evaluations().update(&after).await?;
         unit.activities().append(&[line]).await?;
         self.context.commit(unit, MADE_WRONG).await?;
@@ -138,15 +141,28 @@ impl EvaluationService {
 /// Whether the actor may record the evaluation of an agent; never his own.
 pub fn may_evaluate(actor: &Actor, agent: &Personnel) -> bool {
     actor.personnel != Some(agent.id)
-        && actor.may_on(Resource::Evaluation, Action::Write, agent.id, agent.fields.department)
+        && actor.may_on(
+            Resource::Evaluation,
+            Action::Write,
+            agent.id,
+            agent.fields.department,
+        )
 }
 
 fn require_writable(actor: &Actor, agent: &Personnel) -> Result<(), ServiceError> {
     if may_evaluate(actor, agent) {
         return Ok(());
     }
-    if actor.may_on(Resource::Directory, Action::Read, agent.id, agent.fields.department) {
-        Err(ServiceError::Forbidden { resource: Resource::Evaluation, action: Action::Write })
+    if actor.may_on(
+        Resource::Directory,
+        Action::Read,
+        agent.id,
+        agent.fields.department,
+    ) {
+        Err(ServiceError::Forbidden {
+            resource: Resource::Evaluation,
+            action: Action::Write,
+        })
     } else {
         Err(ServiceError::NotFound(EntityKind::Personnel))
     }
@@ -159,8 +175,17 @@ async fn find(
 ) -> Result<(Evaluation, Personnel), ServiceError> {
     let not_found = || ServiceError::NotFound(EntityKind::Evaluation);
     let evaluation = unit.evaluations().find(id).await?.ok_or_else(not_found)?;
-    let agent = unit.personnel().find(evaluation.personnel).await?.ok_or_else(not_found)?;
-    if actor.may_on(Resource::Evaluation, Action::Read, agent.id, agent.fields.department) {
+    let agent = unit
+        .personnel()
+        .find(evaluation.personnel)
+        .await?
+        .ok_or_else(not_found)?;
+    if actor.may_on(
+        Resource::Evaluation,
+        Action::Read,
+        agent.id,
+        agent.fields.department,
+    ) {
         Ok((evaluation, agent))
     } else {
         Err(not_found())

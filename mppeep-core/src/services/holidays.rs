@@ -8,11 +8,11 @@ use jiff::civil::Date;
 use super::context::{Context, Note, require_all};
 use super::error::ServiceError;
 use crate::domain::absence::Absence;
-use crate::domain::activity::{ActivityAction, EntityKind};
+use crate::domain::activity::{ActivityAction, EntityKind, FieldChange, described_changes};
 use crate::domain::calendar::{Holiday, ivorian_holidays};
 use crate::domain::id::HolidayId;
+use crate::domain::parse::civil_date;
 use crate::domain::permission::{Action, Actor, Resource};
-use crate::domain::personnel::{FieldChange, civil_date};
 use crate::domain::text;
 use crate::domain::validation::Violations;
 use crate::ports::epochs::Namespace;
@@ -71,7 +71,8 @@ impl HolidayService {
         let mut unit = self.context.begin().await?;
         unit.holidays().insert(&holiday).await?;
         let effect = self.recount(&mut unit, &[holiday.date]).await?;
-        self.finish(actor, unit, ActivityAction::Created, &holiday, None).await?;
+        self.finish(actor, unit, ActivityAction::Created, &holiday, None)
+            .await?;
         Ok(effect)
     }
 
@@ -88,11 +89,15 @@ impl HolidayService {
         require_all(actor, Resource::Setting, Action::Write)?;
         let holiday = parse(id, input)?;
         let mut unit = self.context.begin().await?;
-        let before =
-            unit.holidays().find(id).await?.ok_or(ServiceError::NotFound(EntityKind::Setting))?;
+        let before = unit
+            .holidays()
+            .find(id)
+            .await?
+            .ok_or(ServiceError::NotFound(EntityKind::Setting))?;
         unit.holidays().update(&holiday).await?;
         let effect = self.recount(&mut unit, &[before.date, holiday.date]).await?;
-        self.finish(actor, unit, ActivityAction::Updated, &holiday, Some(&before)).await?;
+        self.finish(actor, unit, ActivityAction::Updated, &holiday, Some(&before))
+            .await?;
         Ok(effect)
     }
 
@@ -103,11 +108,15 @@ impl HolidayService {
     pub async fn remove(&self, actor: &Actor, id: HolidayId) -> Result<HolidayEffect, ServiceError> {
         require_all(actor, Resource::Setting, Action::Write)?;
         let mut unit = self.context.begin().await?;
-        let before =
-            unit.holidays().find(id).await?.ok_or(ServiceError::NotFound(EntityKind::Setting))?;
+        let before = unit
+            .holidays()
+            .find(id)
+            .await?
+            .ok_or(ServiceError::NotFound(EntityKind::Setting))?;
         unit.holidays().delete(id).await?;
         let effect = self.recount(&mut unit, &[before.date]).await?;
-        self.finish(actor, unit, ActivityAction::Cancelled, &before, None).await?;
+        self.finish(actor, unit, ActivityAction::Cancelled, &before, None)
+            .await?;
         Ok(effect)
     }
 
@@ -121,10 +130,18 @@ impl HolidayService {
         let (Ok(first), Ok(last)) = (Date::new(year, 1, 1), Date::new(year, 12, 31)) else {
             return Err(ServiceError::unknown("year"));
         };
-        let present: BTreeSet<Date> =
-            unit.holidays().between(first, last).await?.into_iter().map(|holiday| holiday.date).collect();
+        let present: BTreeSet<Date> = unit
+            .holidays()
+            .between(first, last)
+            .await?
+            .into_iter()
+            .map(|holiday| holiday.date)
+            .collect();
         let mut added = Vec::new();
-        for draft in ivorian_holidays(year).into_iter().filter(|draft| !present.contains(&draft.date)) {
+        for draft in ivorian_holidays(year)
+            .into_iter()
+            .filter(|draft| !present.contains(&draft.date))
+        {
             let holiday = Holiday {
                 id: HolidayId::new(self.context.clock(), self.context.entropy()),
                 date: draft.date,
@@ -204,7 +221,9 @@ impl HolidayService {
         holiday: &Holiday,
         before: Option<&Holiday>,
     ) -> Result<(), ServiceError> {
-        let changes = before.map(|before| holiday_changes(before, holiday)).unwrap_or_default();
+        let changes = before
+            .map(|before| holiday_changes(before, holiday))
+            .unwrap_or_default();
         let note = Note {
             action,
             entity: EntityKind::Setting,
@@ -224,7 +243,12 @@ fn parse(id: HolidayId, input: &HolidayInput) -> Result<Holiday, Violations> {
     let date = violations.take("date", civil_date(input.date.trim()));
     let label = violations.take("label", text::line(&input.label, 80));
     match (date, label) {
-        (Some(date), Some(label)) => Ok(Holiday { id, date, label, estimated: input.estimated }),
+        (Some(date), Some(label)) => Ok(Holiday {
+            id,
+            date,
+            label,
+            estimated: input.estimated,
+        }),
         _ => Err(violations),
     }
 }
@@ -237,5 +261,5 @@ fn holiday_changes(before: &Holiday, after: &Holiday) -> Vec<FieldChange> {
             ("estimated", Some(holiday.estimated.to_string())),
         ]
     };
-    crate::domain::absence::described_changes(&describe(before), &describe(after))
+    described_changes(&describe(before), &describe(after))
 }

@@ -4,12 +4,9 @@ use std::sync::Arc;
 
 use super::context::{Context, Note, require, require_all};
 use super::error::ServiceError;
-use crate::domain::absence::described_changes;
-use crate::domain::activity::{ActivityAction, EntityKind};
+use crate::domain::activity::{ActivityAction, EntityKind, described_changes};
 use crate::domain::id::{DepartmentId, DirectorateId, PersonnelId, ProgrammeId};
-use crate::domain::organisation::{
-    Department, Directorate, Organisation, Programme, UnitFields, UnitRef,
-};
+use crate::domain::organisation::{Department, Directorate, Organisation, Programme, UnitFields, UnitRef};
 use crate::domain::permission::{Action, Actor, Resource};
 use crate::domain::validation::{Rule, Violations};
 use crate::ports::epochs::Namespace;
@@ -96,8 +93,10 @@ impl OrganisationService {
     ) -> Result<(), ServiceError> {
         require_all(actor, Resource::Organisation, Action::Write)?;
         let organisation = self.context.organisation().await?;
-        let before =
-            organisation.unit(unit).cloned().ok_or(ServiceError::NotFound(EntityKind::Unit))?;
+        let before = organisation
+            .unit(unit)
+            .cloned()
+            .ok_or(ServiceError::NotFound(EntityKind::Unit))?;
         self.save(actor, unit, version + 1, input, Some(before)).await
     }
 
@@ -111,7 +110,10 @@ impl OrganisationService {
     ) -> Result<(), ServiceError> {
         let head = match input.head.trim() {
             "" => None,
-            id => Some(id.parse::<PersonnelId>().map_err(|_| ServiceError::unknown("head"))?),
+            id => Some(
+                id.parse::<PersonnelId>()
+                    .map_err(|_| ServiceError::unknown("head"))?,
+            ),
         };
         let fields = UnitFields::parse(&input.code, &input.name, head, input.active)?;
         let mut unit = self.context.begin().await?;
@@ -129,7 +131,11 @@ impl OrganisationService {
         let line = self.context.activity(
             actor,
             Note {
-                action: if before.is_some() { ActivityAction::Updated } else { ActivityAction::Created },
+                action: if before.is_some() {
+                    ActivityAction::Updated
+                } else {
+                    ActivityAction::Created
+                },
                 entity: EntityKind::Unit,
                 entity_id: Some(unit_ref.as_uuid()),
                 subject: None,
@@ -137,7 +143,15 @@ impl OrganisationService {
                 changes,
             },
         );
-        write(&mut unit, unit_ref, version, &input.parent, fields, before.is_none()).await?;
+        write(
+            &mut unit,
+            unit_ref,
+            version,
+            &input.parent,
+            fields,
+            before.is_none(),
+        )
+        .await?;
         unit.activities().append(&[line]).await?;
         self.context.commit(unit, MADE_WRONG).await
     }
@@ -158,7 +172,9 @@ async fn check_head(
     head: Option<PersonnelId>,
     before: Option<PersonnelId>,
 ) -> Result<(), ServiceError> {
-    let Some(id) = head.filter(|id| Some(*id) != before) else { return Ok(()) };
+    let Some(id) = head.filter(|id| Some(*id) != before) else {
+        return Ok(());
+    };
     match unit.personnel().find(id).await? {
         Some(personnel) if personnel.departure.is_none() => Ok(()),
         _ => Err(ServiceError::unknown("head")),
@@ -186,7 +202,12 @@ async fn write(
         }
         UnitRef::Directorate(id) => {
             let programme = parent.trim().parse().map_err(unknown)?;
-            let directorate = Directorate { id, programme, fields, version };
+            let directorate = Directorate {
+                id,
+                programme,
+                fields,
+                version,
+            };
             if is_new {
                 repository.insert_directorate(&directorate).await
             } else {
@@ -195,7 +216,12 @@ async fn write(
         }
         UnitRef::Department(id) => {
             let directorate = parent.trim().parse().map_err(unknown)?;
-            let department = Department { id, directorate, fields, version };
+            let department = Department {
+                id,
+                directorate,
+                fields,
+                version,
+            };
             if is_new {
                 repository.insert_department(&department).await
             } else {

@@ -8,12 +8,12 @@ use jiff::civil::Date;
 use super::context::{Context, Note, require, require_all};
 use super::error::ServiceError;
 use super::personnel_view::PersonnelView;
-use crate::domain::activity::{ActivityAction, EntityKind};
+use crate::domain::activity::{ActivityAction, EntityKind, FieldChange};
 use crate::domain::id::PersonnelId;
 use crate::domain::permission::{Action, Actor, Resource};
 use crate::domain::personnel::{
-    Departure, FieldChange, FieldGroup, Personnel, PersonnelField, PersonnelFields, PersonnelInput,
-    PersonnelRules, changes,
+    Departure, FieldGroup, Personnel, PersonnelField, PersonnelFields, PersonnelInput, PersonnelRules,
+    changes,
 };
 use crate::domain::retirement;
 use crate::domain::settings::Settings;
@@ -70,7 +70,11 @@ impl PersonnelService {
     ///
     /// # Errors
     /// `Forbidden`, `Store`.
-    pub async fn list(&self, actor: &Actor, list: ListPersonnel) -> Result<Page<PersonnelView>, ServiceError> {
+    pub async fn list(
+        &self,
+        actor: &Actor,
+        list: ListPersonnel,
+    ) -> Result<Page<PersonnelView>, ServiceError> {
         let query = self.query(actor, list)?;
         let mut unit = self.context.store().begin_read().await?;
         let page = unit.personnel().list(&query).await?;
@@ -106,7 +110,10 @@ impl PersonnelService {
     ) -> Result<PersonnelView, ServiceError> {
         let may_know = actor.may(Resource::Directory, Action::Read) || actor.personnel == Some(id);
         if !may_know {
-            return Err(ServiceError::Forbidden { resource: Resource::Directory, action: Action::Read });
+            return Err(ServiceError::Forbidden {
+                resource: Resource::Directory,
+                action: Action::Read,
+            });
         }
         let mut unit = self.context.store().begin_read().await?;
         let personnel = self.find(&mut unit, actor, id).await?;
@@ -134,7 +141,11 @@ impl PersonnelService {
         let department = personnel.fields.department;
         let directory = actor.may_on(Resource::Directory, Action::Read, id, department);
         let career = actor.may_on(Resource::Career, Action::Read, id, department);
-        if career || (directory && personnel.departure.is_none()) { Ok(personnel) } else { Err(not_found()) }
+        if career || (directory && personnel.departure.is_none()) {
+            Ok(personnel)
+        } else {
+            Err(not_found())
+        }
     }
 
     /// Files that may be of the person described.
@@ -149,29 +160,38 @@ impl PersonnelService {
     ) -> Result<Vec<PossibleDuplicate>, ServiceError> {
         require_all(actor, Resource::Career, Action::Write)?;
         let settings = self.context.settings().await?;
-        let Ok(fields) = self.parse(input, &settings) else { return Ok(Vec::new()) };
+        let Ok(fields) = self.parse(input, &settings) else {
+            return Ok(Vec::new());
+        };
         let mut unit = self.context.store().begin_read().await?;
         let found = unit
             .personnel()
-            .possible_duplicates(except, &fields.name_key(), fields.birth_date, fields.national_id.as_deref())
+            .possible_duplicates(
+                except,
+                &fields.name_key(),
+                fields.birth_date,
+                fields.national_id.as_deref(),
+            )
             .await?;
         Ok(found)
     }
 
     fn parse(&self, input: &PersonnelInput, settings: &Settings) -> Result<PersonnelFields, Violations> {
         let pattern = settings.matricule_pattern();
-        PersonnelFields::parse(input, &PersonnelRules { matricule: &pattern, today: self.context.today() })
+        PersonnelFields::parse(
+            input,
+            &PersonnelRules {
+                matricule: &pattern,
+                today: self.context.today(),
+            },
+        )
     }
 
     /// Creates a file.
     ///
     /// # Errors
     /// `Forbidden`, `Invalid`, `Taken` on `matricule`, `ReadOnlyMode`, `Store`.
-    pub async fn create(
-        &self,
-        actor: &Actor,
-        input: &PersonnelInput,
-    ) -> Result<PersonnelView, ServiceError> {
+    pub async fn create(&self, actor: &Actor, input: &PersonnelInput) -> Result<PersonnelView, ServiceError> {
         require_all(actor, Resource::Career, Action::Write)?;
         self.check_groups(actor, input.0.keys(), Some)?;
         let settings = self.context.settings().await?;
@@ -188,7 +208,9 @@ impl PersonnelService {
             updated_at: now,
         };
         let changed = changes(None, &personnel.fields);
-        let line = self.context.activity(actor, note(ActivityAction::Created, &personnel, changed));
+        let line = self
+            .context
+            .activity(actor, note(ActivityAction::Created, &personnel, changed));
         let mut unit = self.context.begin().await?;
         unit.personnel().insert(&personnel).await?;
         unit.activities().append(&[line]).await?;
@@ -231,7 +253,9 @@ impl PersonnelService {
             updated_at: self.context.now(),
             ..before
         };
-        let line = self.context.activity(actor, note(ActivityAction::Updated, &after, changed));
+        let line = self
+            .context
+            .activity(actor, note(ActivityAction::Updated, &after, changed));
         unit.personnel().update(&after).await?;
         unit.activities().append(&[line]).await?;
         self.context.commit(unit, MADE_WRONG).await?;
@@ -239,7 +263,11 @@ impl PersonnelService {
     }
 
     fn check_version(&self, before: &Personnel, version: i64) -> Result<(), ServiceError> {
-        if before.version == version { Ok(()) } else { Err(ServiceError::Stale) }
+        if before.version == version {
+            Ok(())
+        } else {
+            Err(ServiceError::Stale)
+        }
     }
 
     fn check_groups<'a>(
@@ -249,7 +277,11 @@ impl PersonnelService {
         wanted: impl Fn(FieldGroup) -> Option<FieldGroup>,
     ) -> Result<(), ServiceError> {
         for group in fields.filter_map(|field| wanted(field.group())) {
-            require_all(actor, crate::domain::permission::resource_of(group), Action::Write)?;
+            require_all(
+                actor,
+                crate::domain::permission::resource_of(group),
+                Action::Write,
+            )?;
         }
         Ok(())
     }
@@ -260,10 +292,18 @@ impl PersonnelService {
         fields: &PersonnelFields,
         before: Option<crate::domain::id::DepartmentId>,
     ) -> Result<(), ServiceError> {
-        let Some(id) = fields.department else { return Ok(()) };
+        let Some(id) = fields.department else {
+            return Ok(());
+        };
         let organisation = self.context.organisation().await?;
-        let known = organisation.department(id).is_some_and(|unit| unit.fields.active || before == Some(id));
-        if known { Ok(()) } else { Err(ServiceError::unknown(PersonnelField::Department.code())) }
+        let known = organisation
+            .department(id)
+            .is_some_and(|unit| unit.fields.active || before == Some(id));
+        if known {
+            Ok(())
+        } else {
+            Err(ServiceError::unknown(PersonnelField::Department.code()))
+        }
     }
 
     /// Notes that the agent left, and archives the file.
@@ -284,7 +324,10 @@ impl PersonnelService {
                 return Err(ServiceError::State("archived"));
             }
             if departure.date < start(&before.fields) {
-                let rule = Rule::MustFollow { other: "service_start_date", or_equal: true };
+                let rule = Rule::MustFollow {
+                    other: "service_start_date",
+                    or_equal: true,
+                };
                 return Err(Violations::one("departure_date", rule).into());
             }
             Ok(())
@@ -303,7 +346,11 @@ impl PersonnelService {
         version: i64,
     ) -> Result<PersonnelView, ServiceError> {
         self.set_departure(actor, id, version, None, |before, _| {
-            if before.departure.is_none() { Err(ServiceError::State("not-archived")) } else { Ok(()) }
+            if before.departure.is_none() {
+                Err(ServiceError::State("not-archived"))
+            } else {
+                Ok(())
+            }
         })
         .await
     }
@@ -318,7 +365,10 @@ impl PersonnelService {
     ) -> Result<PersonnelView, ServiceError> {
         require_all(actor, Resource::Career, Action::Write)?;
         let latest = self.context.today().saturating_add(Span::new().years(1));
-        if departure.as_ref().is_some_and(|departure| departure.date > latest) {
+        if departure
+            .as_ref()
+            .is_some_and(|departure| departure.date > latest)
+        {
             return Err(Violations::one("departure_date", Rule::InFuture).into());
         }
         let mut unit = self.context.begin().await?;
@@ -332,10 +382,15 @@ impl PersonnelService {
         };
         let changed = vec![
             change("departure_date", &|departure| departure.date.to_string()),
-            change("departure_reason", &|departure| departure.reason.code().to_owned()),
+            change("departure_reason", &|departure| {
+                departure.reason.code().to_owned()
+            }),
         ];
-        let action =
-            if departure.is_some() { ActivityAction::Archived } else { ActivityAction::Restored };
+        let action = if departure.is_some() {
+            ActivityAction::Archived
+        } else {
+            ActivityAction::Restored
+        };
         let after = Personnel {
             departure,
             version: before.version + 1,
@@ -352,8 +407,13 @@ impl PersonnelService {
 
 /// The day of retirement of a content under the settings in force.
 pub(crate) fn retirement_date(fields: &PersonnelFields, settings: &Settings) -> Option<Date> {
-    retirement::derive(fields.birth_date, fields.grade, fields.retirement_extension, &settings.retirement)
-        .map(|derivation| derivation.date)
+    retirement::derive(
+        fields.birth_date,
+        fields.grade,
+        fields.retirement_extension,
+        &settings.retirement,
+    )
+    .map(|derivation| derivation.date)
 }
 
 /// A line of the journal about a file.
@@ -363,7 +423,11 @@ pub(crate) fn note(action: ActivityAction, personnel: &Personnel, changes: Vec<F
         entity: EntityKind::Personnel,
         entity_id: Some(personnel.id.as_uuid()),
         subject: Some(personnel.id),
-        label: format!("{} · {}", personnel.fields.matricule, personnel.fields.full_name()),
+        label: format!(
+            "{} · {}",
+            personnel.fields.matricule,
+            personnel.fields.full_name()
+        ),
         changes,
     }
 }
@@ -389,7 +453,10 @@ fn resource_read_by(filter: &PersonnelFilter, sort: PersonnelSort) -> Resource {
         || filter.without_account
         || filter.incomplete
         || filter.archive != ArchiveFilter::Current
-        || matches!(sort, S::Grade | S::Position | S::Seniority | S::Retirement | S::Updated);
+        || matches!(
+            sort,
+            S::Grade | S::Position | S::Seniority | S::Retirement | S::Updated
+        );
     if of_evaluations {
         Resource::Evaluation
     } else if of_absences {

@@ -142,7 +142,9 @@ impl PersonnelView {
 
     /// The value of a field as text; none when it is empty or not for this reader.
     pub fn get(&self, field: PersonnelField) -> Option<String> {
-        self.shows(field.group()).then(|| self.personnel.fields.get(field)).flatten()
+        self.shows(field.group())
+            .then(|| self.personnel.fields.get(field))
+            .flatten()
     }
 
     /// The grade.
@@ -178,18 +180,29 @@ impl PersonnelView {
     /// How the day of retirement was found.
     pub fn retirement(&self, settings: &Settings) -> Option<RetirementDerivation> {
         let fields = &self.personnel.fields;
-        derive(fields.birth_date, fields.grade, fields.retirement_extension, &settings.retirement)
-            .filter(|_| self.visible.career)
+        derive(
+            fields.birth_date,
+            fields.grade,
+            fields.retirement_extension,
+            &settings.retirement,
+        )
+        .filter(|_| self.visible.career)
     }
 
     /// Time of service on a day: years, months, days.
     pub fn seniority(&self, on: Date) -> Option<(i16, i32, i32)> {
-        self.personnel.fields.service_start_date.filter(|_| self.visible.career).map(|start| seniority(start, on))
+        self.personnel
+            .fields
+            .service_start_date
+            .filter(|_| self.visible.career)
+            .map(|start| seniority(start, on))
     }
 
     /// The filled part of the file, in percent.
     pub fn completeness_percent(&self) -> Option<u8> {
-        self.visible.career.then(|| self.personnel.fields.completeness_percent())
+        self.visible
+            .career
+            .then(|| self.personnel.fields.completeness_percent())
     }
 
     /// The fields a complete file has and this one has not, of the groups the reader sees or may reveal.
@@ -198,7 +211,12 @@ impl PersonnelView {
             FieldGroup::Private => self.may_read_private,
             group => self.shows(group),
         };
-        self.personnel.fields.missing().into_iter().filter(known).collect()
+        self.personnel
+            .fields
+            .missing()
+            .into_iter()
+            .filter(known)
+            .collect()
     }
 
     /// Absences on record, in lists.

@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use super::context::{Context, Note, require_all};
 use super::error::ServiceError;
-use crate::domain::activity::{ActivityAction, EntityKind};
+use crate::domain::activity::{ActivityAction, EntityKind, FieldChange};
 use crate::domain::permission::{Action, Actor, Resource};
-use crate::domain::personnel::FieldChange;
 use crate::domain::retirement;
 use crate::domain::settings::{Settings, SettingsSection};
 use crate::domain::validation::{Rule, Violations};
@@ -123,9 +122,13 @@ async fn derive_again(unit: &mut Box<dyn UnitOfWork>, settings: &Settings) -> Re
     let changed: Vec<_> = inputs
         .into_iter()
         .filter_map(|input| {
-            let derived =
-                retirement::derive(input.birth_date, input.grade, input.extension, &settings.retirement)
-                    .map(|derivation| derivation.date);
+            let derived = retirement::derive(
+                input.birth_date,
+                input.grade,
+                input.extension,
+                &settings.retirement,
+            )
+            .map(|derivation| derivation.date);
             (derived != input.stored).then_some((input.id, derived))
         })
         .collect();
@@ -139,9 +142,15 @@ fn flat_changes(before: &serde_json::Value, after: &serde_json::Value) -> Vec<Fi
     flatten("", before, &mut flat_before);
     flatten("", after, &mut flat_after);
     let of = |flat: &[(String, String)], path: &str| {
-        flat.iter().find(|(known, _)| known == path).map(|(_, value)| value.clone())
+        flat.iter()
+            .find(|(known, _)| known == path)
+            .map(|(_, value)| value.clone())
     };
-    let mut paths: Vec<&String> = flat_before.iter().chain(&flat_after).map(|(path, _)| path).collect();
+    let mut paths: Vec<&String> = flat_before
+        .iter()
+        .chain(&flat_after)
+        .map(|(path, _)| path)
+        .collect();
     paths.sort();
     paths.dedup();
     paths
@@ -156,7 +165,13 @@ fn flat_changes(before: &serde_json::Value, after: &serde_json::Value) -> Vec<Fi
 }
 
 fn flatten(path: &str, value: &serde_json::Value, into: &mut Vec<(String, String)>) {
-    let below = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
+    let below = |name: &str| {
+        if path.is_empty() {
+            name.to_owned()
+        } else {
+            format!("{path}.{name}")
+        }
+    };
     match value {
         serde_json::Value::Object(members) => {
             for (name, member) in members {
@@ -179,11 +194,8 @@ fn flatten(path: &str, value: &serde_json::Value, into: &mut Vec<(String, String
 /// `Invalid` on `section`.
 pub fn section_of(code: &str) -> Result<SettingsSection, ServiceError> {
     SettingsSection::by_code(code).ok_or_else(|| {
-        let nearest = crate::domain::text::nearest(
-            code,
-            SettingsSection::ALL.iter().map(|section| section.code()),
-            3,
-        );
+        let nearest =
+            crate::domain::text::nearest(code, SettingsSection::ALL.iter().map(|section| section.code()), 3);
         Violations::one("section", Rule::Unknown { nearest }).into()
     })
 }

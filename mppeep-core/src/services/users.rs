@@ -5,13 +5,11 @@ use std::sync::Arc;
 
 use super::context::{Context, Note, require_all};
 use super::error::ServiceError;
-use crate::domain::absence::described_changes;
-use crate::domain::activity::{ActivityAction, EntityKind};
+use crate::domain::activity::{ActivityAction, EntityKind, FieldChange, described_changes};
 use crate::domain::id::{PersonnelId, UserId};
 use crate::domain::organisation::UnitRef;
 use crate::domain::password;
 use crate::domain::permission::{Action, Actor, Resource};
-use crate::domain::personnel::FieldChange;
 use crate::domain::user::{Role, User, UserFields, UserInput, UserStatus};
 use crate::domain::validation::Violations;
 use crate::ports::epochs::Namespace;
@@ -40,7 +38,11 @@ impl UserService {
         sessions: Arc<dyn SessionStore>,
         hasher: Arc<dyn PasswordHasher>,
     ) -> Self {
-        Self { context, sessions, hasher }
+        Self {
+            context,
+            sessions,
+            hasher,
+        }
     }
 
     /// A page of the accounts, by name.
@@ -108,17 +110,28 @@ impl UserService {
     pub async fn rights_of(&self, actor: &Actor, id: UserId) -> Result<Actor, ServiceError> {
         let user = self.get(actor, id).await?;
         let organisation = self.context.organisation().await?;
-        let headed = user.fields.personnel.map(|id| organisation.headed_by(id)).unwrap_or_default();
-        let director =
-            headed.iter().any(|unit| matches!(unit, UnitRef::Programme(_) | UnitRef::Directorate(_)));
-        let perimeter = user.fields.perimeter.filter(|_| user.fields.roles.contains(&Role::Cs));
+        let headed = user
+            .fields
+            .personnel
+            .map(|id| organisation.headed_by(id))
+            .unwrap_or_default();
+        let director = headed
+            .iter()
+            .any(|unit| matches!(unit, UnitRef::Programme(_) | UnitRef::Directorate(_)));
+        let perimeter = user
+            .fields
+            .perimeter
+            .filter(|_| user.fields.roles.contains(&Role::Cs));
         Ok(Actor {
             user: Some(user.id),
             display_name: user.fields.display_name,
             email: user.fields.email.to_string(),
             roles: user.fields.roles,
             personnel: user.fields.personnel,
-            departments: self.context.departments_of(headed.into_iter().chain(perimeter)).await?,
+            departments: self
+                .context
+                .departments_of(headed.into_iter().chain(perimeter))
+                .await?,
             director,
             demonstration: self.context.is_demonstration().await?,
             ..Actor::operator("")
@@ -149,7 +162,9 @@ impl UserService {
         input: &UserInput,
         password: &str,
     ) -> Result<User, ServiceError> {
-        self.insert(actor, input, Some(password), false).await.map(|(user, _)| user)
+        self.insert(actor, input, Some(password), false)
+            .await
+            .map(|(user, _)| user)
     }
 
     async fn insert(
@@ -164,7 +179,10 @@ impl UserService {
         let parsed = UserFields::parse(input);
         if let Some(password) = password {
             let own = [input.email.as_str(), input.display_name.as_str()];
-            violations.take("password", password::check(password, self.min_length().await?, &own));
+            violations.take(
+                "password",
+                password::check(password, self.min_length().await?, &own),
+            );
         }
         let fields = match parsed {
             Ok(fields) => violations.into_result(fields)?,
@@ -175,7 +193,10 @@ impl UserService {
         };
         self.check_links(&fields).await?;
         let generated = password.is_none().then(|| self.generate());
-        let hash = self.hasher.hash(password.or(generated.as_deref()).unwrap_or_default()).await?;
+        let hash = self
+            .hasher
+            .hash(password.or(generated.as_deref()).unwrap_or_default())
+            .await?;
         let now = self.context.now();
         let user = User {
             id: UserId::new(self.context.clock(), self.context.entropy()),
@@ -189,7 +210,9 @@ impl UserService {
             updated_at: now,
         };
         let changed = described_changes(&[], &user.fields.describe());
-        let line = self.context.activity(actor, note(ActivityAction::Created, &user, changed));
+        let line = self
+            .context
+            .activity(actor, note(ActivityAction::Created, &user, changed));
         let mut unit = self.context.begin().await?;
         unit.users().insert(&user, Some(&hash)).await?;
         unit.activities().append(&[line]).await?;
@@ -198,7 +221,9 @@ impl UserService {
     }
 
     async fn min_length(&self) -> Result<usize, ServiceError> {
-        Ok(usize::from(self.context.settings().await?.security.password_min_length))
+        Ok(usize::from(
+            self.context.settings().await?.security.password_min_length,
+        ))
     }
 
     /// A password of 20 characters of 5 bits each.
@@ -252,9 +277,8 @@ impl UserService {
         if changed.is_empty() {
             return Ok(before);
         }
-        let is_admin = |fields: &UserFields| {
-            fields.status == UserStatus::Active && fields.roles.contains(&Role::Admin)
-        };
+        let is_admin =
+            |fields: &UserFields| fields.status == UserStatus::Active && fields.roles.contains(&Role::Admin);
         if is_admin(&before.fields)
             && !is_admin(&fields)
             && unit.users().count_active_with_role(Role::Admin).await? <= 1
@@ -269,7 +293,9 @@ impl UserService {
             updated_at: self.context.now(),
             ..before
         };
-        let line = self.context.activity(actor, note(ActivityAction::Updated, &after, changed));
+        let line = self
+            .context
+            .activity(actor, note(ActivityAction::Updated, &after, changed));
         unit.users().update(&after, end_sessions).await?;
         unit.activities().append(&[line]).await?;
         self.context.commit(unit, MADE_WRONG).await?;
@@ -295,8 +321,13 @@ impl UserService {
                 .map_err(|rule| Violations::one("password", rule))?;
         }
         let generated = password.is_none().then(|| self.generate());
-        let hash = self.hasher.hash(password.or(generated.as_deref()).unwrap_or_default()).await?;
-        let line = self.context.activity(actor, note(ActivityAction::PasswordChanged, &user, Vec::new()));
+        let hash = self
+            .hasher
+            .hash(password.or(generated.as_deref()).unwrap_or_default())
+            .await?;
+        let line = self
+            .context
+            .activity(actor, note(ActivityAction::PasswordChanged, &user, Vec::new()));
         let mut unit = self.context.store().begin().await?;
         unit.users().set_password(id, &hash, true, None).await?;
         unit.activities().append(&[line]).await?;
@@ -313,7 +344,9 @@ impl UserService {
         let user = self.get(actor, id).await?;
         let except = actor.session.filter(|_| actor.user == Some(id));
         let ended = self.sessions.revoke(Revoke::User { user: id, except }).await?;
-        let line = self.context.activity(actor, note(ActivityAction::SessionsEnded, &user, Vec::new()));
+        let line = self
+            .context
+            .activity(actor, note(ActivityAction::SessionsEnded, &user, Vec::new()));
         let mut unit = self.context.store().begin().await?;
         unit.activities().append(&[line]).await?;
         self.context.commit(unit, &[Namespace::USERS]).await?;
@@ -359,7 +392,9 @@ impl UserService {
             updated_at: now,
         };
         let operator = Actor::operator("mppeep");
-        let line = self.context.activity(&operator, note(ActivityAction::Created, &user, Vec::new()));
+        let line = self
+            .context
+            .activity(&operator, note(ActivityAction::Created, &user, Vec::new()));
         let mut unit = self.context.store().begin().await?;
         if unit.users().count().await? > 0 {
             return Ok(FirstAdministrator::Present);
@@ -389,7 +424,10 @@ pub enum FirstAdministrator {
 }
 
 async fn find(unit: &mut Box<dyn UnitOfWork>, id: UserId) -> Result<User, ServiceError> {
-    unit.users().find(id).await?.ok_or(ServiceError::NotFound(EntityKind::User))
+    unit.users()
+        .find(id)
+        .await?
+        .ok_or(ServiceError::NotFound(EntityKind::User))
 }
 
 fn note(action: ActivityAction, user: &User, changes: Vec<FieldChange>) -> Note {

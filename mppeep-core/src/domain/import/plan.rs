@@ -9,12 +9,13 @@ use super::columns::{Mapping, Target};
 use super::findings::{DuplicateBy, Finding, Problem, Severity};
 use super::units::UnitIndex;
 use super::words::normal;
+use crate::domain::activity::FieldChange;
 use crate::domain::codes::BirthPrecision;
 use crate::domain::id::DirectorateId;
 use crate::domain::organisation::Organisation;
 use crate::domain::personnel::{
-    FieldChange, Matricule, MatriculePattern, Personnel, PersonnelField, PersonnelFields, PersonnelInput,
-    PersonnelRules, changes,
+    Matricule, MatriculePattern, Personnel, PersonnelField, PersonnelFields, PersonnelInput, PersonnelRules,
+    changes,
 };
 use crate::ports::personnel::PersonnelIdentity;
 use crate::ports::spreadsheet::{Cell, Sheet};

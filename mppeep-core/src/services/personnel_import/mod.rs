@@ -3,18 +3,19 @@
 //! A dry run and the real run judge a file by the same rules. The real run judges and writes inside one unit, so that
 //! nothing can change between the two; one error, a lost connection or a killed process leaves nothing of it.
 
+mod uploads;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
-use jiff::Span;
 
 use super::context::{Context, Note, require_all};
 use super::error::ServiceError;
 use super::personnel::{MADE_WRONG, note, retirement_date};
 use crate::domain::activity::{Activity, ActivityAction, EntityKind};
-use crate::domain::id::{ImportId, PersonnelId, UserId};
+use crate::domain::id::PersonnelId;
 use crate::domain::import::{
-    self, Finding, ImportReport, Mapping, MappingChoice, MappingError, Outcome, Plan, Problem, Target,
+    self, Finding, ImportReport, Mapping, MappingError, Outcome, Plan, Problem, Target,
 };
 use crate::domain::organisation::Organisation;
 use crate::domain::permission::{Action, Actor, Resource};
@@ -28,10 +29,10 @@ use crate::ports::personnel::PersonnelIdentity;
 use crate::ports::spreadsheet::{Sheet, SheetError, SheetFormat, Spreadsheets};
 use crate::ports::store::UnitOfWork;
 
+pub use uploads::OpenedImport;
+
 /// Files and lines of the journal written at a time.
 const BATCH: usize = 500;
-/// How long an uploaded file is kept.
-const KEPT_HOURS: i64 = 24;
 
 /// Why an import was not carried out. Nothing was written.
 #[derive(Debug, thiserror::Error)]
@@ -99,17 +100,6 @@ pub struct Executed {
     pub plan: Plan,
     /// Whether it was written; if not, nothing was.
     pub written: bool,
-}
-
-/// An uploaded file with its table and columns.
-#[derive(Debug, Clone)]
-pub struct OpenedImport {
-    /// What is known of it.
-    pub file: ImportFile,
-    /// Its table.
-    pub sheet: Arc<Sheet>,
-    /// Its columns, as corrected.
-    pub mapping: Mapping,
 }
 
 /// Imports of personnel files.
@@ -427,116 +417,6 @@ impl PersonnelImportService {
             .sort_by_key(|finding| (finding.row, finding.column.unwrap_or(usize::MAX)));
         Ok(())
     }
-
-    /// Keeps an uploaded file for the steps of the assistant, if it is a table.
-    ///
-    /// # Errors
-    /// `Forbidden`, `Sheet`, `Mapping` when there is no table, `ReadOnlyMode`, `Store`.
-    pub async fn upload(
-        &self,
-        actor: &Actor,
-        file_name: &str,
-        bytes: Bytes,
-    ) -> Result<ImportId, ImportError> {
-        let sheet = self.read(actor, file_name, bytes.clone()).await?;
-        Mapping::detect(&sheet)?;
-        let user = account(actor)?;
-        let now = self.context.now();
-        let file = ImportFile {
-            id: ImportId::new(self.context.clock(), self.context.entropy()),
-            user,
-            file_name: clean_name(file_name),
-            status: ImportStatus::Uploaded,
-            mapping: None,
-            report: None,
-            created_at: now,
-        };
-        let mut unit = self.context.begin().await?;
-        let forgotten = now.checked_sub(Span::new().hours(KEPT_HOURS)).unwrap_or(now);
-        unit.imports().delete_before(forgotten).await?;
-        unit.imports().insert(&file, &bytes).await?;
-        self.context.commit(unit, &[]).await?;
-        Ok(file.id)
-    }
-
-    /// An uploaded file of the actor, with its table and columns.
-    ///
-    /// # Errors
-    /// `Forbidden`, `NotFound`, `Sheet`, `Mapping`, `Store`.
-    pub async fn open(&self, actor: &Actor, id: ImportId) -> Result<OpenedImport, ImportError> {
-        Self::check(actor)?;
-        let user = account(actor)?;
-        let not_found = || ServiceError::NotFound(EntityKind::Transfer);
-        let mut unit = self.context.store().begin_read().await?;
-        let file = unit.imports().find(id, user).await?.ok_or_else(not_found)?;
-        let bytes = unit.imports().bytes(id).await?.ok_or_else(not_found)?;
-        drop(unit);
-        let sheet = self.read(actor, &file.file_name, Bytes::from(bytes)).await?;
-        let choice = file
-            .mapping
-            .as_deref()
-            .and_then(|json| serde_json::from_str::<MappingChoice>(json).ok());
-        let mapping = match choice {
-            Some(choice) => choice.apply(&sheet)?,
-            None => Mapping::detect(&sheet)?,
-        };
-        Ok(OpenedImport { file, sheet, mapping })
-    }
-
-    /// Keeps what a person said of the columns.
-    ///
-    /// # Errors
-    /// `Forbidden`, `NotFound`, `Mapping`, `State("already-imported")`, `ReadOnlyMode`, `Store`.
-    pub async fn set_columns(
-        &self,
-        actor: &Actor,
-        id: ImportId,
-        choice: &MappingChoice,
-    ) -> Result<OpenedImport, ImportError> {
-        let mut opened = self.open(actor, id).await?;
-        opened.mapping = choice.apply(&opened.sheet)?;
-        let json = serde_json::to_string(&MappingChoice::of(&opened.mapping)).unwrap_or_default();
-        opened.file.mapping = Some(json);
-        let mut unit = self.context.begin().await?;
-        match unit.imports().update(&opened.file, ImportStatus::Uploaded).await {
-            Err(StoreError::StaleVersion) => return Err(ServiceError::State("already-imported").into()),
-            other => other?,
-        }
-        self.context.commit(unit, &[]).await?;
-        Ok(opened)
-    }
-
-    /// Carries out an uploaded import; a second time it refuses.
-    ///
-    /// # Errors
-    /// As [`PersonnelImportService::execute`]; `NotFound`, `State("already-imported")`.
-    pub async fn run(
-        &self,
-        actor: &Actor,
-        id: ImportId,
-        progress: &ProgressListener,
-    ) -> Result<(OpenedImport, Executed), ImportError> {
-        let opened = self.open(actor, id).await?;
-        if opened.file.status != ImportStatus::Uploaded {
-            return Err(ServiceError::State("already-imported").into());
-        }
-        let OpenedImport { file, sheet, mapping } = &opened;
-        let executed = self
-            .execute_for(actor, &file.file_name, sheet, mapping, progress, Some(file))
-            .await?;
-        Ok((opened, executed))
-    }
-
-    /// The actor's uploaded files, the latest first.
-    ///
-    /// # Errors
-    /// `Forbidden`, `Store`.
-    pub async fn list(&self, actor: &Actor) -> Result<Vec<ImportFile>, ImportError> {
-        Self::check(actor)?;
-        let user = account(actor)?;
-        let mut unit = self.context.store().begin_read().await?;
-        Ok(unit.imports().list(user).await?)
-    }
 }
 
 /// What a file is judged by, owned, for another thread.
@@ -556,10 +436,6 @@ async fn on_record(
     let existing = unit.personnel().find_by_matricules(&wanted).await?;
     let identities = unit.personnel().identities().await?;
     Ok((existing, identities))
-}
-
-fn account(actor: &Actor) -> Result<UserId, ServiceError> {
-    actor.user.ok_or(ServiceError::State("no-account"))
 }
 
 /// The last part of a file's name, on one line.

@@ -1,217 +1,19 @@
-//! An agent's file: its fields, their groups, and the rules that make a file valid.
+//! The content of a file: how it is read from text, and what makes it valid.
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
 use jiff::civil::Date;
 
-use super::codes::{
-    AdministrativePosition, AgentStatus, BirthPrecision, DepartureReason, MaritalStatus, Sex, codes,
-};
-use super::email::Email;
-use super::grade::Grade;
-use super::id::{DepartmentId, PersonnelId};
-use super::text;
-use super::validation::{Rule, Violations};
-
-codes! {
-    /// A field of the file. Its code is its name in the API, in forms, in imports and in the journal.
-    PersonnelField {
-        /// « Matricule ».
-        Matricule = "matricule",
-        /// « Nom ».
-        FamilyName = "family_name",
-        /// « Prénoms ».
-        GivenNames = "given_names",
-        /// « Nom de jeune fille ».
-        MaidenName = "maiden_name",
-        /// « Sexe ».
-        Sex = "sex",
-        /// « Date de naissance ».
-        BirthDate = "birth_date",
-        /// « Précision de la date de naissance ».
-        BirthPrecision = "birth_precision",
-        /// « Lieu de naissance ».
-        BirthPlace = "birth_place",
-        /// « Nationalité ».
-        Nationality = "nationality",
-        /// « Situation familiale ».
-        MaritalStatus = "marital_status",
-        /// « Nombre d'enfants ».
-        Children = "children",
-        /// « N° CNI ».
-        NationalId = "national_id",
-        /// « N° de passeport ».
-        Passport = "passport",
-        /// « Statut ».
-        Status = "status",
-        /// « Position administrative ».
-        Position = "position",
-        /// « Date de recrutement ».
-        RecruitmentDate = "recruitment_date",
-        /// « Prise de service ».
-        ServiceStartDate = "service_start_date",
-        /// « Service ».
-        Department = "department_id",
-        /// « Fonction ».
-        JobTitle = "job_title",
-        /// « Grade ».
-        Grade = "grade",
-        /// « Échelon ».
-        Step = "step",
-        /// « Indice ».
-        SalaryIndex = "salary_index",
-        /// « Maintien en activité jusqu'au ».
-        RetirementExtension = "retirement_extension",
-        /// « Téléphone professionnel ».
-        WorkPhone = "work_phone",
-        /// « Téléphone personnel ».
-        PersonalPhone = "personal_phone",
-        /// « Adresse e-mail ».
-        Email = "email",
-        /// « Adresse ».
-        Address = "address",
-        /// « Notes ».
-        Notes = "notes",
-    }
-}
-
-/// Who may see a field: the whole ministry, those in charge of careers, or those in charge of private data.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum FieldGroup {
-    /// The directory (« annuaire »): name, function, unit, professional telephone.
-    Directory,
-    /// Career and assignment.
-    Career,
-    /// Private data: identity papers, address, family, notes.
-    Private,
-}
-
-impl PersonnelField {
-    /// The group that decides who sees it.
-    pub const fn group(self) -> FieldGroup {
-        match self {
-            Self::Matricule
-            | Self::FamilyName
-            | Self::GivenNames
-            | Self::Department
-            | Self::JobTitle
-            | Self::WorkPhone
-            | Self::Email => FieldGroup::Directory,
-            Self::Sex
-            | Self::BirthDate
-            | Self::BirthPrecision
-            | Self::Status
-            | Self::Position
-            | Self::RecruitmentDate
-            | Self::ServiceStartDate
-            | Self::Grade
-            | Self::Step
-            | Self::SalaryIndex
-            | Self::RetirementExtension => FieldGroup::Career,
-            Self::MaidenName
-            | Self::BirthPlace
-            | Self::Nationality
-            | Self::MaritalStatus
-            | Self::Children
-            | Self::NationalId
-            | Self::Passport
-            | Self::PersonalPhone
-            | Self::Address
-            | Self::Notes => FieldGroup::Private,
-        }
-    }
-
-    /// Whether a complete file has it (« complétude »).
-    pub const fn counts_for_completeness(self) -> bool {
-        !matches!(
-            self,
-            Self::MaidenName
-                | Self::BirthPrecision
-                | Self::Passport
-                | Self::RetirementExtension
-                | Self::Notes
-                | Self::WorkPhone
-                | Self::Children
-                | Self::Email
-        )
-    }
-}
-
-/// The number by which the State knows an agent: upper case, trimmed, unique whatever the case.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Matricule(String);
-
-impl Matricule {
-    /// Reads a matricule that matches `pattern`.
-    ///
-    /// # Errors
-    /// `Required`, `BadCharacters` or `Format`.
-    pub fn parse(text: &str, pattern: &MatriculePattern) -> Result<Self, Rule> {
-        let upper = text::line(text, 40)?.to_uppercase();
-        if pattern.matches(&upper) {
-            Ok(Self(upper))
-        } else {
-            Err(Rule::Format { expected: pattern.as_str().to_owned() })
-        }
-    }
-
-    /// A matricule as it was stored: it was valid under the pattern of its day.
-    pub fn from_stored(text: String) -> Self {
-        Self(text)
-    }
-
-    /// Its text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl std::fmt::Display for Matricule {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// The form a matricule must have, as a regular expression over the whole text; a setting.
-#[derive(Debug, Clone)]
-pub struct MatriculePattern {
-    source: String,
-    compiled: regex_lite::Regex,
-}
-
-impl PartialEq for MatriculePattern {
-    fn eq(&self, other: &Self) -> bool {
-        self.source == other.source
-    }
-}
-
-impl MatriculePattern {
-    /// The pattern until an administrator sets another.
-    pub const DEFAULT: &'static str = "[A-Z0-9-]{2,20}";
-
-    /// Compiles a pattern.
-    ///
-    /// # Errors
-    /// `Format` when it is not a regular expression, `TooLong` over 100 characters.
-    pub fn new(source: &str) -> Result<Self, Rule> {
-        let source = text::line(source, 100)?;
-        let compiled = regex_lite::RegexBuilder::new(&format!("^(?:{source})$"))
-            .size_limit(1 << 20)
-            .build()
-            .map_err(|_| Rule::Format { expected: Self::DEFAULT.to_owned() })?;
-        Ok(Self { source, compiled })
-    }
-
-    /// Its source.
-    pub fn as_str(&self) -> &str {
-        &self.source
-    }
-
-    fn matches(&self, text: &str) -> bool {
-        self.compiled.is_match(text)
-    }
-}
+use super::field::PersonnelField;
+use super::matricule::{Matricule, MatriculePattern};
+use crate::domain::activity::FieldChange;
+use crate::domain::codes::{AdministrativePosition, AgentStatus, BirthPrecision, MaritalStatus, Sex};
+use crate::domain::email::Email;
+use crate::domain::grade::Grade;
+use crate::domain::id::DepartmentId;
+use crate::domain::parse::{civil_date, whole};
+use crate::domain::text;
+use crate::domain::validation::{Rule, Violations};
 
 /// The content of a file; every value is valid and agrees with the others.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -287,12 +89,20 @@ impl PersonnelInput {
 
     /// A value, if there is one.
     pub fn get(&self, field: PersonnelField) -> Option<&str> {
-        self.0.get(&field).map(|value| value.trim()).filter(|value| !value.is_empty())
+        self.0
+            .get(&field)
+            .map(|value| value.trim())
+            .filter(|value| !value.is_empty())
     }
 
     /// The values of a file.
     pub fn from_fields(fields: &PersonnelFields) -> Self {
-        Self(PersonnelField::ALL.iter().filter_map(|field| Some((*field, fields.get(*field)?))).collect())
+        Self(
+            PersonnelField::ALL
+                .iter()
+                .filter_map(|field| Some((*field, fields.get(*field)?)))
+                .collect(),
+        )
     }
 
     /// This input, with the values of `changes` over it; an empty text in `changes` removes a value.
@@ -326,7 +136,10 @@ impl PersonnelFields {
     /// Every rule the input breaks.
     pub fn parse(input: &PersonnelInput, rules: &PersonnelRules<'_>) -> Result<Self, Violations> {
         use PersonnelField as F;
-        let mut reader = Reader { input, violations: Violations::default() };
+        let mut reader = Reader {
+            input,
+            violations: Violations::default(),
+        };
         let matricule = reader.required(F::Matricule, |value| Matricule::parse(value, rules.matricule));
         let family_name = reader.required(F::FamilyName, |value| text::line(value, Self::NAME_MAX));
         let given_names = reader.required(F::GivenNames, |value| text::line(value, Self::NAME_MAX));
@@ -336,19 +149,31 @@ impl PersonnelFields {
         let sex = reader.optional(F::Sex, |value| code(value, Sex::by_code, Sex::ALL, Sex::code));
         let birth_precision = reader
             .optional(F::BirthPrecision, |value| {
-                code(value, BirthPrecision::by_code, BirthPrecision::ALL, BirthPrecision::code)
+                code(
+                    value,
+                    BirthPrecision::by_code,
+                    BirthPrecision::ALL,
+                    BirthPrecision::code,
+                )
             })
             .unwrap_or(BirthPrecision::Day);
         let birth_place = reader.optional(F::BirthPlace, line(120));
         let nationality = reader.optional(F::Nationality, line(60));
         let marital_status = reader.optional(F::MaritalStatus, |value| {
-            code(value, MaritalStatus::by_code, MaritalStatus::ALL, MaritalStatus::code)
+            code(
+                value,
+                MaritalStatus::by_code,
+                MaritalStatus::ALL,
+                MaritalStatus::code,
+            )
         });
         let children = reader.optional(F::Children, |value| whole(value, 0u8, 30));
         let national_id = reader.optional(F::NationalId, |value| identity_number(value, 30));
         let passport = reader.optional(F::Passport, |value| identity_number(value, 20));
         let status = reader
-            .optional(F::Status, |value| code(value, AgentStatus::by_code, AgentStatus::ALL, AgentStatus::code))
+            .optional(F::Status, |value| {
+                code(value, AgentStatus::by_code, AgentStatus::ALL, AgentStatus::code)
+            })
             .unwrap_or(AgentStatus::CivilServant);
         let position = reader
             .optional(F::Position, |value| {
@@ -363,7 +188,9 @@ impl PersonnelFields {
         let recruitment_date = reader.optional(F::RecruitmentDate, civil_date);
         let service_start_date = reader.optional(F::ServiceStartDate, civil_date);
         let department = reader.optional(F::Department, |value| {
-            value.parse::<DepartmentId>().map_err(|_| Rule::Unknown { nearest: Vec::new() })
+            value
+                .parse::<DepartmentId>()
+                .map_err(|_| Rule::Unknown { nearest: Vec::new() })
         });
         let job_title = reader.optional(F::JobTitle, line(120));
         let grade = reader.optional(F::Grade, str::parse::<Grade>);
@@ -376,11 +203,20 @@ impl PersonnelFields {
         let address = reader.optional(F::Address, |value| text::paragraph(value, 300));
         let notes = reader.optional(F::Notes, |value| text::paragraph(value, Self::NOTES_MAX));
         let mut violations = reader.violations;
-        check_dates(&mut violations, rules.today, birth_date, recruitment_date, service_start_date);
+        check_dates(
+            &mut violations,
+            rules.today,
+            birth_date,
+            recruitment_date,
+            service_start_date,
+        );
         if let (Some(birth), Some(extension)) = (birth_date, retirement_extension)
             && extension <= birth
         {
-            let rule = Rule::MustFollow { other: F::BirthDate.code(), or_equal: false };
+            let rule = Rule::MustFollow {
+                other: F::BirthDate.code(),
+                or_equal: false,
+            };
             violations.push(F::RetirementExtension.code(), rule);
         }
         match (matricule, family_name, given_names, birth_date) {
@@ -464,8 +300,11 @@ impl PersonnelFields {
 
     /// The part of the file that is filled, in percent.
     pub fn completeness_percent(&self) -> u8 {
-        let counted: Vec<PersonnelField> =
-            PersonnelField::ALL.iter().copied().filter(|field| field.counts_for_completeness()).collect();
+        let counted: Vec<PersonnelField> = PersonnelField::ALL
+            .iter()
+            .copied()
+            .filter(|field| field.counts_for_completeness())
+            .collect();
         let filled = counted.iter().filter(|field| self.get(**field).is_some()).count();
         u8::try_from(filled * 100 / counted.len().max(1)).unwrap_or(100)
     }
@@ -507,17 +346,6 @@ impl PersonnelFields {
     }
 }
 
-/// One field that changed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FieldChange {
-    /// Code of the field.
-    pub field: String,
-    /// Its value before, as text.
-    pub before: Option<String>,
-    /// Its value after, as text.
-    pub after: Option<String>,
-}
-
 /// The fields in which two contents differ.
 pub fn changes(before: Option<&PersonnelFields>, after: &PersonnelFields) -> Vec<FieldChange> {
     PersonnelField::ALL
@@ -525,37 +353,13 @@ pub fn changes(before: Option<&PersonnelFields>, after: &PersonnelFields) -> Vec
         .filter_map(|field| {
             let old = before.and_then(|fields| fields.get(*field));
             let new = after.get(*field);
-            (old != new).then(|| FieldChange { field: field.code().to_owned(), before: old, after: new })
+            (old != new).then(|| FieldChange {
+                field: field.code().to_owned(),
+                before: old,
+                after: new,
+            })
         })
         .collect()
-}
-
-/// That, when and why an agent left; the file is then in the archive.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Departure {
-    /// Day of departure.
-    pub date: Date,
-    /// Why.
-    pub reason: DepartureReason,
-}
-
-/// An agent's file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Personnel {
-    /// Its identifier.
-    pub id: PersonnelId,
-    /// Its content.
-    pub fields: PersonnelFields,
-    /// Set when the agent left.
-    pub departure: Option<Departure>,
-    /// Day of retirement, by the rules in force when the file or the rules last changed.
-    pub retirement_date: Option<Date>,
-    /// Counts the changes of the file, from 1.
-    pub version: i64,
-    /// When it was made.
-    pub created_at: Timestamp,
-    /// When it last changed.
-    pub updated_at: Timestamp,
 }
 
 struct Reader<'a> {
@@ -589,47 +393,14 @@ fn code<T: Copy>(
     })
 }
 
-/// A whole number from `min` to `max`, written in digits only.
-pub(crate) fn whole<T>(value: &str, min: T, max: T) -> Result<T, Rule>
-where
-    T: std::str::FromStr + PartialOrd + std::fmt::Display + Copy,
-{
-    let out_of_range = || Rule::OutOfRange { min: min.to_string(), max: max.to_string() };
-    if value.is_empty() || value.len() > 10 || !value.bytes().all(|b| b.is_ascii_digit()) {
-        return Err(out_of_range());
-    }
-    value.parse().ok().filter(|number| (min..=max).contains(number)).ok_or_else(out_of_range)
-}
-
-/// Earliest date that a file may hold.
-pub const EARLIEST: Date = jiff::civil::date(1900, 1, 1);
-/// Latest date that a file may hold.
-pub const LATEST: Date = jiff::civil::date(2200, 12, 31);
-
-/// A date written `AAAA-MM-JJ`, between 1900 and 2200.
-///
-/// # Errors
-/// `Format` or `OutOfRange`.
-pub fn civil_date(value: &str) -> Result<Date, Rule> {
-    let plain = value.len() == 10 && value.bytes().all(|b| b.is_ascii_digit() || b == b'-');
-    let date: Date = value
-        .parse()
-        .ok()
-        .filter(|_| plain)
-        .ok_or_else(|| Rule::Format { expected: "2026-12-31".to_owned() })?;
-    if (EARLIEST..=LATEST).contains(&date) {
-        Ok(date)
-    } else {
-        Err(Rule::OutOfRange { min: EARLIEST.to_string(), max: LATEST.to_string() })
-    }
-}
-
 fn identity_number(value: &str, max: usize) -> Result<String, Rule> {
     let line = text::line(value, max)?.to_uppercase();
     if line.chars().all(|c| c.is_alphanumeric() || " -/.".contains(c)) {
         Ok(line)
     } else {
-        Err(Rule::Format { expected: "CI001234567".to_owned() })
+        Err(Rule::Format {
+            expected: "CI001234567".to_owned(),
+        })
     }
 }
 
@@ -639,7 +410,9 @@ fn phone(value: &str) -> Result<String, Rule> {
     if (6..=15).contains(&digits) && line.chars().all(|c| c.is_ascii_digit() || " +-./()".contains(c)) {
         Ok(line)
     } else {
-        Err(Rule::Format { expected: "+225 07 01 02 03 04".to_owned() })
+        Err(Rule::Format {
+            expected: "+225 07 01 02 03 04".to_owned(),
+        })
     }
 }
 
@@ -669,7 +442,13 @@ fn check_dates(
         if let (Some(later), Some(earlier)) = (later, earlier)
             && (later < earlier || (!or_equal && later == earlier))
         {
-            violations.push(field.code(), Rule::MustFollow { other: other.code(), or_equal });
+            violations.push(
+                field.code(),
+                Rule::MustFollow {
+                    other: other.code(),
+                    or_equal,
+                },
+            );
         }
     }
 }
@@ -697,7 +476,13 @@ mod tests {
         {
             input.set(*field, *value);
         }
-        PersonnelFields::parse(&input, &PersonnelRules { matricule: &pattern(), today: date(2026, 11, 22) })
+        PersonnelFields::parse(
+            &input,
+            &PersonnelRules {
+                matricule: &pattern(),
+                today: date(2026, 11, 22),
+            },
+        )
     }
 
     #[test]
@@ -706,8 +491,14 @@ mod tests {
         assert_eq!(fields.matricule.as_str(), "AA-001");
         assert_eq!(fields.family_name, "KONÉ");
         assert_eq!(fields.search_key(), "aa-001 kone awa");
-        let rules = PersonnelRules { matricule: &pattern(), today: date(2026, 11, 22) };
-        assert_eq!(PersonnelFields::parse(&PersonnelInput::from_fields(&fields), &rules), Ok(fields));
+        let rules = PersonnelRules {
+            matricule: &pattern(),
+            today: date(2026, 11, 22),
+        };
+        assert_eq!(
+            PersonnelFields::parse(&PersonnelInput::from_fields(&fields), &rules),
+            Ok(fields)
+        );
     }
 
     #[test]
@@ -721,22 +512,49 @@ mod tests {
             (PersonnelField::WorkPhone, "call me"),
         ])
         .unwrap_err();
-        let fields: Vec<&str> = violations.0.iter().map(|violation| violation.field.as_str()).collect();
-        assert_eq!(fields, ["matricule", "birth_date", "children", "grade", "work_phone", "email"]);
+        let fields: Vec<&str> = violations
+            .0
+            .iter()
+            .map(|violation| violation.field.as_str())
+            .collect();
+        assert_eq!(
+            fields,
+            [
+                "matricule",
+                "birth_date",
+                "children",
+                "grade",
+                "work_phone",
+                "email"
+            ]
+        );
     }
 
     #[test]
     fn dates_agree_with_each_other() {
         let broken = |values: &[(PersonnelField, &str)]| parse(values).unwrap_err().0[0].field.clone();
         assert_eq!(broken(&[(PersonnelField::BirthDate, "2027-01-01")]), "birth_date");
-        assert_eq!(broken(&[(PersonnelField::RecruitmentDate, "1979-01-01")]), "recruitment_date");
+        assert_eq!(
+            broken(&[(PersonnelField::RecruitmentDate, "1979-01-01")]),
+            "recruitment_date"
+        );
         let swapped = [
             (PersonnelField::RecruitmentDate, "2010-02-01"),
             (PersonnelField::ServiceStartDate, "2010-01-31"),
         ];
         assert_eq!(broken(&swapped), "service_start_date");
-        assert_eq!(broken(&[(PersonnelField::ServiceStartDate, "9999-12-31")]), "service_start_date");
-        for text in ["infinity", "2026-13-01", "2026-02-30", "20260101", "-000001-01-01", "0000-01-01"] {
+        assert_eq!(
+            broken(&[(PersonnelField::ServiceStartDate, "9999-12-31")]),
+            "service_start_date"
+        );
+        for text in [
+            "infinity",
+            "2026-13-01",
+            "2026-02-30",
+            "20260101",
+            "-000001-01-01",
+            "0000-01-01",
+        ] {
             assert!(civil_date(text).is_err(), "{text}");
         }
     }
@@ -747,6 +565,9 @@ mod tests {
         let after = parse(&[(PersonnelField::Grade, "A4")]).unwrap();
         let changed = changes(Some(&before), &after);
         assert_eq!(changed.len(), 1);
-        assert_eq!((changed[0].field.as_str(), changed[0].after.as_deref()), ("grade", Some("A4")));
+        assert_eq!(
+            (changed[0].field.as_str(), changed[0].after.as_deref()),
+            ("grade", Some("A4"))
+        );
     }
 }

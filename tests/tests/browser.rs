@@ -58,7 +58,7 @@ async fn a_morning_of_an_hr_officer() {
     browser.shows("Cheffe de cabinet").await;
 
     // Import
-    browser.open(&format!("http://{}/mppeep/personnel/import", server.address())).await;
+    browser.open(&format!("http://{}/mppeep/personnel/importer", server.address())).await;
     let input = browser.find("input[type=file]").await;
     input.send_keys(file.to_str().expect("UTF-8")).await.expect("a file can be chosen");
     browser.click_through("main form[enctype='multipart/form-data'] button[type=submit]").await;
@@ -105,7 +105,7 @@ async fn pages_are_clean_on_a_desk_and_on_a_telephone() {
             "/mppeep/dashboard",
             "/mppeep/personnel",
             "/mppeep/personnel/nouveau",
-            "/mppeep/personnel/import",
+            "/mppeep/personnel/importer",
             sheet.as_str(),
             edit.as_str(),
             "/mppeep/rh",

@@ -24,7 +24,7 @@ const PAGES: [&str; 13] = [
     "/mppeep/dashboard",
     "/mppeep/personnel",
     "/mppeep/personnel/nouveau",
-    "/mppeep/personnel/import",
+    "/mppeep/personnel/importer",
     "/mppeep/rh",
     "/mppeep/evaluations",
     "/mppeep/organigramme",

@@ -19,7 +19,7 @@ const PAGES: [(&str, &str, &str); 15] = [
     ("personnel", "sdrh", "/mppeep/personnel"),
     ("personnel-recherche", "sdrh", "/mppeep/personnel?q=kone"),
     ("personnel-nouveau", "sdrh", "/mppeep/personnel/nouveau"),
-    ("personnel-import", "sdrh", "/mppeep/personnel/import"),
+    ("personnel-import", "sdrh", "/mppeep/personnel/importer"),
     ("rh", "sdrh", "/mppeep/rh"),
     ("evaluations", "sdrh", "/mppeep/evaluations"),
     ("organigramme", "sdrh", "/mppeep/organigramme"),

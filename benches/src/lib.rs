@@ -1,0 +1,1 @@
+//! Measurements of mppeep: `cargo bench --workspace` for rules and ports, the program `load` for the whole application.

@@ -1,0 +1,8 @@
+//! The services on a real store: rights, journal, epochs and rules, with the clock in the test's hand.
+
+mod absences;
+mod accounts;
+mod files;
+mod login;
+mod settings;
+mod world;

@@ -160,12 +160,16 @@ pub fn check(password: &str, min_length: usize, own_words: &[&str]) -> Result<()
     if password.contains('\0') {
         return Err(Rule::BadCharacters);
     }
-    let plain: String = fold(password)
-        .chars()
-        .map(unleet)
-        .filter(|c| c.is_alphabetic())
-        .collect();
-    let letters: String = fold(password).chars().filter(|c| c.is_alphabetic()).collect();
+    let folded = fold(password);
+    let core = folded.trim_matches(|c: char| !c.is_alphabetic());
+    let read_as_letters = |text: &str| {
+        text.chars()
+            .map(unleet)
+            .filter(|c| c.is_alphabetic())
+            .collect::<String>()
+    };
+    let letters: String = folded.chars().filter(|c| c.is_alphabetic()).collect();
+    let readings = [read_as_letters(&folded), read_as_letters(core), letters.clone()];
     let own = own_words
         .iter()
         .flat_map(|words| {
@@ -177,9 +181,9 @@ pub fn check(password: &str, min_length: usize, own_words: &[&str]) -> Result<()
         .filter(|word| word.len() >= 3)
         .map(|word| word.chars().filter(|c| c.is_alphabetic()).collect::<String>());
     let known: Vec<String> = COMMON.iter().map(|word| (*word).to_owned()).chain(own).collect();
-    let built_of_known = |text: &str| consists_of(text, &known);
+    let built_of_known = readings.iter().any(|reading| consists_of(reading, &known));
     let few_letters_beside_digits = letters.chars().count() < 3 && length < 15 && distinct(password) < 6;
-    if built_of_known(&plain) || built_of_known(&letters) || few_letters_beside_digits || is_run(password) {
+    if built_of_known || few_letters_beside_digits || is_run(password) {
         return Err(Rule::TooCommon);
     }
     Ok(())

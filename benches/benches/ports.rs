@@ -18,7 +18,10 @@ use mppeep_core::ports::rate_limiter::{Gcra, RateLimiter as _};
 use mppeep_password::Argon2Hasher;
 use tokio::runtime::Runtime;
 
-const TTL: Ttl = Ttl { soft: Duration::from_secs(600), hard: Duration::from_secs(900) };
+const TTL: Ttl = Ttl {
+    soft: Duration::from_secs(600),
+    hard: Duration::from_secs(900),
+};
 
 fn cached(criterion: &mut Criterion) {
     let runtime = Runtime::new().expect("a runtime");
@@ -26,7 +29,9 @@ fn cached(criterion: &mut Criterion) {
     let board = Arc::new(EpochBoard::new(epochs.clone()));
     let cache = MemoryCache::new(TimeSource::Backend, MemoryCacheSettings::default());
     let cached = Cached::new(Arc::new(cache), Arc::clone(&board));
-    let rows: Vec<String> = (0..50).map(|row| format!("a row of the list, number {row}")).collect();
+    let rows: Vec<String> = (0..50)
+        .map(|row| format!("a row of the list, number {row}"))
+        .collect();
     let load = |key: &'static str| {
         let (cached, rows) = (&cached, &rows);
         async move {
@@ -35,7 +40,9 @@ fn cached(criterion: &mut Criterion) {
             black_box(value)
         }
     };
-    criterion.bench_function("cached: a hit of fifty rows", |bench| bench.to_async(&runtime).iter(|| load("list")));
+    criterion.bench_function("cached: a hit of fifty rows", |bench| {
+        bench.to_async(&runtime).iter(|| load("list"))
+    });
     criterion.bench_function("cached: a miss after a write", |bench| {
         bench.to_async(&runtime).iter(|| {
             board.observe(&epochs.bump(&[Namespace::PERSONNEL]));
@@ -47,7 +54,12 @@ fn cached(criterion: &mut Criterion) {
 fn limiter(criterion: &mut Criterion) {
     let runtime = Runtime::new().expect("a runtime");
     let limiter = MemoryRateLimiter::new(TimeSource::Backend);
-    let policy = Gcra { name: "bench", count: 1_000_000, period: Duration::from_secs(1), burst: 1_000_000 };
+    let policy = Gcra {
+        name: "bench",
+        count: 1_000_000,
+        period: Duration::from_secs(1),
+        burst: 1_000_000,
+    };
     criterion.bench_function("limit: one request of one of a thousand keys", |bench| {
         let keys: Vec<String> = (0..1000).map(|number| format!("203.0.113.{number}")).collect();
         let turn = std::cell::Cell::new(0);
@@ -61,13 +73,19 @@ fn limiter(criterion: &mut Criterion) {
 fn passwords(criterion: &mut Criterion) {
     let runtime = Runtime::new().expect("a runtime");
     let hasher = Argon2Hasher::new(2);
-    let hash = runtime.block_on(hasher.hash("une longue phrase de passe")).expect("a hash");
+    let hash = runtime
+        .block_on(hasher.hash("une longue phrase de passe"))
+        .expect("a hash");
     let mut group = criterion.benchmark_group("password");
     group.sample_size(20);
     group.bench_function("right", |bench| {
-        bench.to_async(&runtime).iter(|| hasher.verify("une longue phrase de passe", Some(&hash)));
+        bench
+            .to_async(&runtime)
+            .iter(|| hasher.verify("une longue phrase de passe", Some(&hash)));
     });
-    group.bench_function("unknown account", |bench| bench.to_async(&runtime).iter(|| hasher.verify("faux", None)));
+    group.bench_function("unknown account", |bench| {
+        bench.to_async(&runtime).iter(|| hasher.verify("faux", None))
+    });
     group.finish();
 }
 

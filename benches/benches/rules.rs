@@ -18,11 +18,16 @@ fn rules(criterion: &mut Criterion) {
         bench.iter(|| text::fold(black_box("N'GUESSAN-KONÉ Aïcha Élodie")));
     });
     criterion.bench_function("three nearest of fourteen grades", |bench| {
-        let grades = ["A1", "A2", "A3", "A4", "A5", "A6", "A7", "B1", "B2", "B3", "C1", "C2", "C3", "D1"];
+        let grades = [
+            "A1", "A2", "A3", "A4", "A5", "A6", "A7", "B1", "B2", "B3", "C1", "C2", "C3", "D1",
+        ];
         bench.iter(|| text::nearest(black_box("A44"), grades, 3));
     });
     criterion.bench_function("count a leave of thirty days", |bench| {
-        let holidays: BTreeSet<_> = ivorian_holidays(2026).into_iter().map(|holiday| holiday.date).collect();
+        let holidays: BTreeSet<_> = ivorian_holidays(2026)
+            .into_iter()
+            .map(|holiday| holiday.date)
+            .collect();
         let period = Period::days(date(2026, 5, 4), date(2026, 6, 2)).expect("a period");
         let week = WeekPattern::default();
         bench.iter(|| Counted::of(black_box(period), &holidays, &week));
@@ -31,8 +36,10 @@ fn rules(criterion: &mut Criterion) {
         bench.iter(|| retirement::derive(black_box(date(1966, 3, 14)), None, None, &settings.retirement));
     });
     criterion.bench_function("final mark", |bench| {
-        let marks: Marks =
-            Marked::ALL.iter().map(|marked| (*marked, Mark::from_hundredths(1_250).expect("a mark"))).collect();
+        let marks: Marks = Marked::ALL
+            .iter()
+            .map(|marked| (*marked, Mark::from_hundredths(1_250).expect("a mark")))
+            .collect();
         bench.iter(|| final_mark(black_box(&marks), &settings.evaluations));
     });
     criterion.bench_function("reach of a right", |bench| {

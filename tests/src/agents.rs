@@ -4,10 +4,30 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-const FAMILY_NAMES: [&str; 12] =
-    ["KONÉ", "Kouassi", "Traoré", "N'Guessan", "Ouattara", "Yao", "Bamba", "Coulibaly", "Gnahoré", "Zadi", "Aké", "Diabaté"];
-const GIVEN_NAMES: [&str; 8] =
-    ["Awa", "Jean-Marc", "Aïcha", "Désiré", "Mariam", "Kouadio Éric", "Affoué", "Siaka"];
+const FAMILY_NAMES: [&str; 12] = [
+    "KONÉ",
+    "Kouassi",
+    "Traoré",
+    "N'Guessan",
+    "Ouattara",
+    "Yao",
+    "Bamba",
+    "Coulibaly",
+    "Gnahoré",
+    "Zadi",
+    "Aké",
+    "Diabaté",
+];
+const GIVEN_NAMES: [&str; 8] = [
+    "Awa",
+    "Jean-Marc",
+    "Aïcha",
+    "Désiré",
+    "Mariam",
+    "Kouadio Éric",
+    "Affoué",
+    "Siaka",
+];
 /// Grades of the seed data.
 pub const GRADES: [&str; 6] = ["A4", "A3", "B3", "B1", "C2", "D1"];
 
@@ -86,7 +106,14 @@ impl Agent {
 }
 
 /// The header of a file, as an HR office writes it.
-pub const HEADER: [&str; 6] = ["Matricule", "Nom", "Prénoms", "Date de naissance", "Sexe", "Grade"];
+pub const HEADER: [&str; 6] = [
+    "Matricule",
+    "Nom",
+    "Prénoms",
+    "Date de naissance",
+    "Sexe",
+    "Grade",
+];
 
 /// A file of rows of cells, separated by semicolons.
 #[must_use]

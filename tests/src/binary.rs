@@ -11,9 +11,13 @@ pub fn workspace() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     FOLDER.get_or_init(|| {
         // At run time first: a test archive may be unpacked elsewhere than where it was compiled.
-        let manifest = std::env::var("CARGO_MANIFEST_DIR").unwrap_or_else(|_| env!("CARGO_MANIFEST_DIR").into());
+        let manifest =
+            std::env::var("CARGO_MANIFEST_DIR").unwrap_or_else(|_| env!("CARGO_MANIFEST_DIR").into());
         let manifest = Path::new(&manifest);
-        manifest.parent().expect("a member lives below the workspace").to_path_buf()
+        manifest
+            .parent()
+            .expect("a member lives below the workspace")
+            .to_path_buf()
     })
 }
 
@@ -50,21 +54,34 @@ fn profile_folder() -> PathBuf {
 }
 
 fn is_stale(binary: &Path) -> bool {
-    let Ok(built) = binary.metadata().and_then(|meta| meta.modified()) else { return true };
+    let Ok(built) = binary.metadata().and_then(|meta| meta.modified()) else {
+        return true;
+    };
     let members = std::fs::read_dir(workspace()).expect("the workspace can be read");
     members
         .filter_map(Result::ok)
         .filter(|member| member.file_name().to_string_lossy().starts_with("mppeep-"))
-        .any(|member| ["src", "templates", "assets", "migrations"].iter().any(|part| newer(&member.path().join(part), built)))
+        .any(|member| {
+            ["src", "templates", "assets", "migrations"]
+                .iter()
+                .any(|part| newer(&member.path().join(part), built))
+        })
 }
 
 fn newer(folder: &Path, than: SystemTime) -> bool {
-    let Ok(entries) = std::fs::read_dir(folder) else { return false };
-    entries.filter_map(Result::ok).any(|entry| match entry.file_type() {
-        Ok(kind) if kind.is_dir() => newer(&entry.path(), than),
-        Ok(_) => entry.metadata().and_then(|meta| meta.modified()).is_ok_and(|time| time > than),
-        Err(_) => false,
-    })
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return false;
+    };
+    entries
+        .filter_map(Result::ok)
+        .any(|entry| match entry.file_type() {
+            Ok(kind) if kind.is_dir() => newer(&entry.path(), than),
+            Ok(_) => entry
+                .metadata()
+                .and_then(|meta| meta.modified())
+                .is_ok_and(|time| time > than),
+            Err(_) => false,
+        })
 }
 
 /// The whole workspace is selected, so that features are unified as in the test run and nothing compiles twice.

@@ -46,13 +46,24 @@ impl Browser {
         std::thread::spawn(move || {
             // Read to the end, or the driver would stop at a full pipe.
             for line in BufReader::new(out).lines().map_while(Result::ok) {
-                if let Some(port) = line.split("on port ").nth(1).filter(|_| line.contains("successfully")) {
+                if let Some(port) = line
+                    .split("on port ")
+                    .nth(1)
+                    .filter(|_| line.contains("successfully"))
+                {
                     let _nobody = told.send(port.trim_end_matches('.').parse::<u16>());
                 }
             }
         });
-        let mut browser = Self { driver, window: None, _profile: profile };
-        let port = port.recv_timeout(PATIENCE).expect("chromedriver says its port").expect("a port");
+        let mut browser = Self {
+            driver,
+            window: None,
+            _profile: profile,
+        };
+        let port = port
+            .recv_timeout(PATIENCE)
+            .expect("chromedriver says its port")
+            .expect("a port");
         let client = ClientBuilder::new(HttpConnector::new())
             .capabilities(capabilities(browser._profile.path(), width, height))
             .connect(&format!("http://127.0.0.1:{port}"))
@@ -79,10 +90,21 @@ impl Browser {
     pub fn find<'a>(&'a self, css: &'a str) -> impl Future<Output = Element> + 'a {
         let caller = std::panic::Location::caller();
         async move {
-            match self.window().wait().at_most(PATIENCE).for_element(Locator::Css(css)).await {
+            match self
+                .window()
+                .wait()
+                .at_most(PATIENCE)
+                .for_element(Locator::Css(css))
+                .await
+            {
                 Ok(element) => element,
                 Err(err) => {
-                    let here = self.window().current_url().await.map(|url| url.to_string()).unwrap_or_default();
+                    let here = self
+                        .window()
+                        .current_url()
+                        .await
+                        .map(|url| url.to_string())
+                        .unwrap_or_default();
                     panic!("{caller}: no {css} on {here}: {err}\n{}", self.text().await)
                 }
             }
@@ -91,7 +113,11 @@ impl Browser {
 
     /// What a reader sees.
     pub async fn text(&self) -> String {
-        let text = self.window().execute("return document.body.innerText", vec![]).await.expect("a page has a text");
+        let text = self
+            .window()
+            .execute("return document.body.innerText", vec![])
+            .await
+            .expect("a page has a text");
         text.as_str().unwrap_or("").to_owned()
     }
 
@@ -103,7 +129,10 @@ impl Browser {
             if text.contains(wanted) {
                 return;
             }
-            assert!(tokio::time::Instant::now() < end, "the page never shows « {wanted} »:\n{text}");
+            assert!(
+                tokio::time::Instant::now() < end,
+                "the page never shows « {wanted} »:\n{text}"
+            );
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
@@ -118,22 +147,44 @@ impl Browser {
     /// Clicks, and waits until another document has come.
     pub async fn click_through(&self, css: &str) {
         let window = self.window();
-        window.execute("window.mppeepOld = true", vec![]).await.expect("a mark on the old document");
-        self.find(css).await.click().await.expect("a button can be clicked");
+        window
+            .execute("window.mppeepOld = true", vec![])
+            .await
+            .expect("a mark on the old document");
+        self.find(css)
+            .await
+            .click()
+            .await
+            .expect("a button can be clicked");
         let end = tokio::time::Instant::now() + PATIENCE;
         loop {
             let ready = "return window.mppeepOld !== true && document.readyState === 'complete'";
-            if window.execute(ready, vec![]).await.ok().and_then(|ready| ready.as_bool()) == Some(true) {
+            if window
+                .execute(ready, vec![])
+                .await
+                .ok()
+                .and_then(|ready| ready.as_bool())
+                == Some(true)
+            {
                 return;
             }
-            assert!(tokio::time::Instant::now() < end, "clicking {css} leads nowhere:\n{}", self.text().await);
+            assert!(
+                tokio::time::Instant::now() < end,
+                "clicking {css} leads nowhere:\n{}",
+                self.text().await
+            );
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
 
     /// The path of the page.
     pub async fn path(&self) -> String {
-        self.window().current_url().await.expect("an address").path().to_owned()
+        self.window()
+            .current_url()
+            .await
+            .expect("an address")
+            .path()
+            .to_owned()
     }
 
     /// Sets the size of the page: a window cannot be as narrow as a telephone.
@@ -153,10 +204,17 @@ impl Browser {
     pub async fn picture(&self) -> Vec<u8> {
         let height = self
             .window()
-            .execute("return Math.min(document.documentElement.scrollHeight, 6000)", vec![])
+            .execute(
+                "return Math.min(document.documentElement.scrollHeight, 6000)",
+                vec![],
+            )
             .await
             .expect("a height");
-        let width = self.window().execute("return window.innerWidth", vec![]).await.expect("a width");
+        let width = self
+            .window()
+            .execute("return window.innerWidth", vec![])
+            .await
+            .expect("a width");
         let clip = json!({ "x": 0, "y": 0, "width": width, "height": height, "scale": 1 });
         let asked = json!({ "format": "png", "captureBeyondViewport": true, "clip": clip });
         let answer = self.devtools("Page.captureScreenshot", asked).await;
@@ -166,12 +224,19 @@ impl Browser {
     /// A command of the browser's own protocol.
     async fn devtools(&self, command: &'static str, parameters: Value) -> Value {
         let asked = Devtools { command, parameters };
-        self.window().issue_cmd(asked).await.unwrap_or_else(|err| panic!("{command}: {err}"))
+        self.window()
+            .issue_cmd(asked)
+            .await
+            .unwrap_or_else(|err| panic!("{command}: {err}"))
     }
 
     /// What the console complained about since the last question, without the answers that a test provokes (404).
     pub async fn console_errors(&self) -> Vec<String> {
-        let entries = self.window().issue_cmd(ConsoleLog).await.expect("the console can be read");
+        let entries = self
+            .window()
+            .issue_cmd(ConsoleLog)
+            .await
+            .expect("the console can be read");
         let entries = entries.as_array().cloned().unwrap_or_default();
         entries
             .iter()
@@ -199,11 +264,17 @@ struct Devtools {
 
 impl WebDriverCompatibleCommand for Devtools {
     fn endpoint(&self, base: &url::Url, session: Option<&str>) -> Result<url::Url, url::ParseError> {
-        base.join(&format!("session/{}/goog/cdp/execute", session.unwrap_or_default()))
+        base.join(&format!(
+            "session/{}/goog/cdp/execute",
+            session.unwrap_or_default()
+        ))
     }
 
     fn method_and_body(&self, _: &url::Url) -> (Method, Option<String>) {
-        (Method::POST, Some(json!({ "cmd": self.command, "params": self.parameters }).to_string()))
+        (
+            Method::POST,
+            Some(json!({ "cmd": self.command, "params": self.parameters }).to_string()),
+        )
     }
 }
 
@@ -282,7 +353,13 @@ fn capabilities(profile: &Path, width: u32, height: u32) -> Capabilities {
 mod tests {
     #[test]
     fn base64_is_decoded() {
-        for (coded, plain) in [("", ""), ("TQ==", "M"), ("TWE=", "Ma"), ("TWFu", "Man"), ("TWFuTQ==", "ManM")] {
+        for (coded, plain) in [
+            ("", ""),
+            ("TQ==", "M"),
+            ("TWE=", "Ma"),
+            ("TWFu", "Man"),
+            ("TWFuTQ==", "ManM"),
+        ] {
             assert_eq!(super::base64_decoded(coded), plain.as_bytes());
         }
     }

@@ -43,7 +43,9 @@ impl Response {
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         let mut values = self.headers.get_all(name).iter();
-        let value = values.next().map(|value| value.to_str().expect("a header of ASCII"));
+        let value = values
+            .next()
+            .map(|value| value.to_str().expect("a header of ASCII"));
         assert!(values.next().is_none(), "two headers {name}");
         value
     }
@@ -58,7 +60,9 @@ impl Response {
     #[must_use]
     pub fn set_cookies(&self) -> Vec<String> {
         let values = self.headers.get_all("set-cookie").iter();
-        values.map(|value| value.to_str().expect("a cookie of ASCII").to_owned()).collect()
+        values
+            .map(|value| value.to_str().expect("a cookie of ASCII").to_owned())
+            .collect()
     }
 
     /// Asserts the status and gives the answer back.
@@ -74,10 +78,20 @@ impl Response {
     pub fn problem(&self, status: u16) -> Value {
         assert_eq!(self.status, status, "{:?}\n{}", self.headers, self.text());
         let media = self.header_or_empty("content-type");
-        assert!(media.starts_with("application/problem+json"), "{status} as {media}: {}", self.text());
+        assert!(
+            media.starts_with("application/problem+json"),
+            "{status} as {media}: {}",
+            self.text()
+        );
         let problem = self.json();
-        assert_eq!(problem["status"], status, "the member follows the status: {problem}");
-        assert!(problem["type"].is_string() && problem["title"].is_string(), "{problem}");
+        assert_eq!(
+            problem["status"], status,
+            "the member follows the status: {problem}"
+        );
+        assert!(
+            problem["type"].is_string() && problem["title"].is_string(),
+            "{problem}"
+        );
         problem
     }
 
@@ -101,7 +115,12 @@ impl Client {
     /// A visitor of a server, without cookies.
     #[must_use]
     pub fn new(server: SocketAddr) -> Self {
-        Self { server, peer: None, headers: Vec::new(), cookies: Arc::default() }
+        Self {
+            server,
+            peer: None,
+            headers: Vec::new(),
+            cookies: Arc::default(),
+        }
     }
 
     /// The same visitor as the tunnel tells him: from this address.
@@ -130,7 +149,10 @@ impl Client {
     #[must_use]
     pub fn twin(&self) -> Self {
         let cookies = self.cookies.lock().expect("cookies").clone();
-        Self { cookies: Arc::new(Mutex::new(cookies)), ..self.clone() }
+        Self {
+            cookies: Arc::new(Mutex::new(cookies)),
+            ..self.clone()
+        }
     }
 
     /// Where the server listens.
@@ -153,7 +175,10 @@ impl Client {
 
     /// Plants or replaces a cookie.
     pub fn set_cookie(&self, name: &str, value: &str) {
-        self.cookies.lock().expect("cookies").insert(name.into(), value.into());
+        self.cookies
+            .lock()
+            .expect("cookies")
+            .insert(name.into(), value.into());
     }
 
     /// Begins a request.
@@ -185,7 +210,8 @@ impl Client {
 
     /// The login of the contract: two fields, nothing before.
     pub async fn login(&self, username: &str, password: &str) -> Response {
-        self.post_form("/mppeep/login", &[("username", username), ("password", password)]).await
+        self.post_form("/mppeep/login", &[("username", username), ("password", password)])
+            .await
     }
 
     /// Whether the server takes this visitor for somebody.
@@ -204,7 +230,9 @@ impl Client {
             let text = value.to_str().expect("a cookie of ASCII");
             let (name, rest) = text.split_once('=').expect("name=value");
             let value = rest.split(';').next().unwrap_or("").trim();
-            let over = rest.split(';').any(|part| part.trim().eq_ignore_ascii_case("max-age=0"));
+            let over = rest
+                .split(';')
+                .any(|part| part.trim().eq_ignore_ascii_case("max-age=0"));
             if over || value.is_empty() {
                 cookies.remove(name.trim());
             } else {
@@ -214,7 +242,9 @@ impl Client {
     }
 
     async fn connect(&self) -> std::io::Result<TcpStream> {
-        let Some(peer) = self.peer else { return TcpStream::connect(self.server).await };
+        let Some(peer) = self.peer else {
+            return TcpStream::connect(self.server).await;
+        };
         let socket = TcpSocket::new_v4()?;
         socket.bind(SocketAddr::new(peer, 0))?;
         socket.connect(self.server).await
@@ -244,7 +274,11 @@ impl Draft<'_> {
     #[must_use]
     pub fn body(mut self, media: &str, body: impl Into<Bytes>) -> Self {
         self.body = body.into();
-        if media.is_empty() { self } else { self.header("content-type", media) }
+        if media.is_empty() {
+            self
+        } else {
+            self.header("content-type", media)
+        }
     }
 
     /// Sets a form as the body.
@@ -267,7 +301,8 @@ impl Draft<'_> {
         let mut body = Vec::new();
         for (name, value) in fields {
             body.extend_from_slice(
-                format!("--{BOUNDARY}\r\ncontent-disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n").as_bytes(),
+                format!("--{BOUNDARY}\r\ncontent-disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
+                    .as_bytes(),
             );
         }
         body.extend_from_slice(
@@ -284,7 +319,9 @@ impl Draft<'_> {
     /// Sends it, and reads the answer to its end.
     pub async fn send(self) -> Response {
         let what = format!("{} {}", self.method, self.path);
-        self.try_send().await.unwrap_or_else(|err| panic!("{what}: {err}"))
+        self.try_send()
+            .await
+            .unwrap_or_else(|err| panic!("{what}: {err}"))
     }
 
     /// Sends it; an error when the connection broke or two minutes passed.
@@ -319,20 +356,29 @@ impl Draft<'_> {
         drop(sender);
         driver.abort();
         client.remember(&head.headers);
-        Ok(Response { status: head.status.as_u16(), headers: head.headers, body })
+        Ok(Response {
+            status: head.status.as_u16(),
+            headers: head.headers,
+            body,
+        })
     }
 }
 
 fn cookie_line(cookies: &BTreeMap<String, String>) -> String {
-    let pairs: Vec<String> = cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let pairs: Vec<String> = cookies
+        .iter()
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
     pairs.join("; ")
 }
 
 /// A form as its media type wants it.
 #[must_use]
 pub fn encode_form(fields: &[(&str, &str)]) -> String {
-    let pairs: Vec<String> =
-        fields.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect();
+    let pairs: Vec<String> = fields
+        .iter()
+        .map(|(name, value)| format!("{}={}", encode(name), encode(value)))
+        .collect();
     pairs.join("&")
 }
 

@@ -9,6 +9,8 @@ pub struct Tag {
     pub name: String,
     /// Its attributes, names in lower case, values unescaped.
     pub attributes: BTreeMap<String, String>,
+    /// Where the tag begins.
+    pub start: usize,
     /// Where the text after the tag begins.
     pub end: usize,
 }
@@ -29,7 +31,9 @@ pub fn tags(page: &str) -> Vec<Tag> {
     while let Some(open) = page[at..].find('<') {
         let start = at + open + 1;
         if page[start..].starts_with("!--") {
-            at = page[start..].find("-->").map_or(page.len(), |end| start + end + 3);
+            at = page[start..]
+                .find("-->")
+                .map_or(page.len(), |end| start + end + 3);
             continue;
         }
         let Some(tag) = read_tag(page, start) else {
@@ -65,7 +69,12 @@ fn read_tag(page: &str, start: usize) -> Option<Tag> {
             return None;
         }
         if bytes[at] == b'>' {
-            return Some(Tag { name, attributes, end: at + 1 });
+            return Some(Tag {
+                name,
+                attributes,
+                start: start - 1,
+                end: at + 1,
+            });
         }
         let begin = at;
         while at < bytes.len() && !bytes[at].is_ascii_whitespace() && !b"=>/".contains(&bytes[at]) {
@@ -81,7 +90,9 @@ fn read_tag(page: &str, start: usize) -> Option<Tag> {
             at += 1;
             let (from, to, next) = match bytes.get(at) {
                 Some(&quote @ (b'"' | b'\'')) => {
-                    let close = page[at + 1..].find(char::from(quote)).map_or(page.len(), |end| at + 1 + end);
+                    let close = page[at + 1..]
+                        .find(char::from(quote))
+                        .map_or(page.len(), |end| at + 1 + end);
                     (at + 1, close, (close + 1).min(page.len()))
                 }
                 _ => {
@@ -114,16 +125,18 @@ pub fn unescape(text: &str) -> String {
         .replace("&amp;", "&")
 }
 
-/// The text of a page: tags taken out, spaces gathered.
+/// The text of a page: tags and scripts taken out, spaces gathered.
 #[must_use]
 pub fn text(page: &str) -> String {
     let mut out = String::new();
     let mut end = 0;
+    let mut hidden = false;
     for tag in tags(page) {
-        if let Some(open) = page[end..tag.end].find('<') {
-            out.push_str(&page[end..end + open]);
+        if !hidden {
+            out.push_str(&page[end..tag.start]);
             out.push(' ');
         }
+        hidden = tag.name == "script" || tag.name == "style";
         end = tag.end;
     }
     out.push_str(&page[end..]);
@@ -157,13 +170,19 @@ impl Form {
     /// A field's value.
     #[must_use]
     pub fn value(&self, name: &str) -> Option<&str> {
-        self.fields.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
+        self.fields
+            .iter()
+            .find(|(other, _)| other == name)
+            .map(|(_, value)| value.as_str())
     }
 
     /// The fields as the client wants them.
     #[must_use]
     pub fn pairs(&self) -> Vec<(&str, &str)> {
-        self.fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
+        self.fields
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .collect()
     }
 }
 
@@ -201,7 +220,8 @@ pub fn forms(page: &str) -> Vec<Form> {
                     _ => true,
                 };
                 if sent {
-                    let given = if matches!(kind.as_str(), "checkbox" | "radio") && tag.get("value").is_none() {
+                    let given = if matches!(kind.as_str(), "checkbox" | "radio") && tag.get("value").is_none()
+                    {
                         "on".into()
                     } else {
                         value("value")
@@ -226,7 +246,8 @@ pub fn forms(page: &str) -> Vec<Form> {
             "textarea" if !name.is_empty() => {
                 let rest = &page[tag.end..];
                 let content = &rest[..rest.find("</textarea").unwrap_or(0)];
-                form.fields.push((name, unescape(content.strip_prefix('\n').unwrap_or(content))));
+                form.fields
+                    .push((name, unescape(content.strip_prefix('\n').unwrap_or(content))));
                 form.controls.push(tag);
             }
             "button" => form.controls.push(tag),
@@ -241,10 +262,13 @@ pub fn forms(page: &str) -> Vec<Form> {
 #[track_caller]
 pub fn form_to(page: &str, action: &str) -> Form {
     let all = forms(page);
-    all.iter().find(|form| form.action.split('?').next().unwrap_or("").ends_with(action)).cloned().unwrap_or_else(|| {
-        let actions: Vec<&str> = all.iter().map(|form| form.action.as_str()).collect();
-        panic!("no form goes to {action}, only to {actions:?}")
-    })
+    all.iter()
+        .find(|form| form.action.split('?').next().unwrap_or("").ends_with(action))
+        .cloned()
+        .unwrap_or_else(|| {
+            let actions: Vec<&str> = all.iter().map(|form| form.action.as_str()).collect();
+            panic!("no form goes to {action}, only to {actions:?}")
+        })
 }
 
 #[cfg(test)]
@@ -261,13 +285,21 @@ mod tests {
         let form = form_to(page, "/a");
         assert_eq!(form.method, "post");
         let fields: Vec<(&str, &str)> = form.pairs();
-        let expected =
-            [("user", "A & \"B\""), ("secret", ""), ("kept", "1"), ("unit", "2"), ("note", "x < y")];
+        let expected = [
+            ("user", "A & \"B\""),
+            ("secret", ""),
+            ("kept", "1"),
+            ("unit", "2"),
+            ("note", "x < y"),
+        ];
         assert_eq!(fields, expected);
     }
 
     #[test]
     fn text_is_what_a_reader_sees() {
-        assert_eq!(text("<p>Il reste <b>3</b>&nbsp;essais</p><script>if (a<b) {}</script>fin"), "Il reste 3 essais if (a<b) {} fin");
+        assert_eq!(
+            text("<p>Il reste <b>3</b>&nbsp;essais</p><script>if (a<b) {}</script>fin"),
+            "Il reste 3 essais fin"
+        );
     }
 }

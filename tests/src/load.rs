@@ -37,7 +37,10 @@ impl Times {
         let mut sorted = self.0.clone();
         sorted.sort_unstable();
         let last = sorted.len().saturating_sub(1);
-        sorted.get((sorted.len() * share / 100).min(last)).copied().unwrap_or_default()
+        sorted
+            .get((sorted.len() * share / 100).min(last))
+            .copied()
+            .unwrap_or_default()
     }
 
     /// `p50 1.2 ms  p95 …` on one line.
@@ -68,12 +71,19 @@ impl Connection {
     /// # Errors
     ///
     /// When the server does not accept.
-    pub async fn open(server: SocketAddr, session: Option<&str>) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+    pub async fn open(
+        server: SocketAddr,
+        session: Option<&str>,
+    ) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
         let io = TokioIo::new(TcpStream::connect(server).await?);
         let (sender, connection) = hyper::client::conn::http1::handshake(io).await?;
         tokio::spawn(connection);
         let cookie = session.map(|id| format!("session_id={id}")).unwrap_or_default();
-        Ok(Self { server, cookie, sender })
+        Ok(Self {
+            server,
+            cookie,
+            sender,
+        })
     }
 
     /// GETs a path, reads the answer to its end, and gives its status, size and time.
@@ -81,7 +91,10 @@ impl Connection {
     /// # Errors
     ///
     /// When the connection broke.
-    pub async fn get(&mut self, path: &str) -> Result<(u16, usize, Duration), Box<dyn std::error::Error + Send + Sync>> {
+    pub async fn get(
+        &mut self,
+        path: &str,
+    ) -> Result<(u16, usize, Duration), Box<dyn std::error::Error + Send + Sync>> {
         let begun = Instant::now();
         self.sender.ready().await?;
         let mut request = Request::get(path).header("host", self.server.to_string());

@@ -45,7 +45,9 @@ impl Description {
     #[must_use]
     pub fn of_the_binary() -> Self {
         let text = crate::Launch::new().run_well(&["openapi"]);
-        Self { document: serde_json::from_str(&text).expect("the description is JSON") }
+        Self {
+            document: serde_json::from_str(&text).expect("the description is JSON"),
+        }
     }
 
     /// The whole document.
@@ -58,21 +60,37 @@ impl Description {
     #[must_use]
     pub fn operations(&self) -> Vec<Operation> {
         let mut all = Vec::new();
-        let base = self.document["servers"][0]["url"].as_str().unwrap_or("").trim_end_matches('/');
+        let base = self.document["servers"][0]["url"]
+            .as_str()
+            .unwrap_or("")
+            .trim_end_matches('/');
         let base = if base.starts_with('/') { base } else { "" };
         for (path, item) in self.document["paths"].as_object().expect("paths") {
-            let full = if path.starts_with("/mppeep") { path.clone() } else { format!("{base}{path}") };
+            let full = if path.starts_with("/mppeep") {
+                path.clone()
+            } else {
+                format!("{base}{path}")
+            };
             for method in ["get", "post", "put", "patch", "delete"] {
-                let Some(operation) = item.get(method) else { continue };
-                let content = operation["requestBody"]["content"].as_object().cloned().unwrap_or_default();
-                let schema = content.get("application/json").map(|json| self.resolve(&json["schema"], 0));
+                let Some(operation) = item.get(method) else {
+                    continue;
+                };
+                let content = operation["requestBody"]["content"]
+                    .as_object()
+                    .cloned()
+                    .unwrap_or_default();
+                let schema = content
+                    .get("application/json")
+                    .map(|json| self.resolve(&json["schema"], 0));
                 let parameters = operation["parameters"].as_array().cloned().unwrap_or_default();
                 all.push(Operation {
                     method: method.to_ascii_uppercase(),
                     path: full.clone(),
                     body: schema,
                     media: content.keys().cloned().collect(),
-                    statuses: operation["responses"].as_object().map_or_else(Vec::new, |r| r.keys().cloned().collect()),
+                    statuses: operation["responses"]
+                        .as_object()
+                        .map_or_else(Vec::new, |r| r.keys().cloned().collect()),
                     query: parameters
                         .iter()
                         .filter(|parameter| parameter["in"] == "query")
@@ -101,7 +119,10 @@ impl Description {
         assert!(depth < 32, "a schema that contains itself");
         if let Some(reference) = schema["$ref"].as_str() {
             let pointer = reference.trim_start_matches('#');
-            let target = self.document.pointer(pointer).unwrap_or_else(|| panic!("{reference} leads nowhere"));
+            let target = self
+                .document
+                .pointer(pointer)
+                .unwrap_or_else(|| panic!("{reference} leads nowhere"));
             return self.resolve(target, depth + 1);
         }
         let mut out = schema.clone();
@@ -120,7 +141,10 @@ impl Description {
     #[must_use]
     #[track_caller]
     pub fn example_body(&self, operation: &Operation) -> Value {
-        let schema = operation.body.as_ref().unwrap_or_else(|| panic!("{} takes no JSON", operation.path));
+        let schema = operation
+            .body
+            .as_ref()
+            .unwrap_or_else(|| panic!("{} takes no JSON", operation.path));
         self.example(schema, &operation.path)
     }
 
@@ -139,7 +163,10 @@ impl Description {
         }
         for key in ["oneOf", "anyOf", "allOf"] {
             if let Some(choices) = schema[key].as_array() {
-                let some = choices.iter().find(|choice| choice["type"] != "null").expect("a choice");
+                let some = choices
+                    .iter()
+                    .find(|choice| choice["type"] != "null")
+                    .expect("a choice");
                 return self.example(&self.resolve(some, 0), of);
             }
         }

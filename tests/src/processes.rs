@@ -30,7 +30,13 @@ pub fn exists(id: u32) -> bool {
 pub fn raise_descriptor_limit() -> u64 {
     let limit = getrlimit(Resource::Nofile);
     let most = limit.maximum.unwrap_or(65_536).min(65_536);
-    let _refused = setrlimit(Resource::Nofile, Rlimit { current: Some(most), maximum: limit.maximum });
+    let _refused = setrlimit(
+        Resource::Nofile,
+        Rlimit {
+            current: Some(most),
+            maximum: limit.maximum,
+        },
+    );
     getrlimit(Resource::Nofile).current.unwrap_or(most)
 }
 
@@ -38,14 +44,22 @@ pub fn raise_descriptor_limit() -> u64 {
 #[must_use]
 pub fn resident_kib(id: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{id}/status")).expect("a live process has a status");
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("VmRSS");
-    line.split_whitespace().nth(1).and_then(|kib| kib.parse().ok()).expect("a number of KiB")
+    let line = status
+        .lines()
+        .find(|line| line.starts_with("VmRSS:"))
+        .expect("VmRSS");
+    line.split_whitespace()
+        .nth(1)
+        .and_then(|kib| kib.parse().ok())
+        .expect("a number of KiB")
 }
 
 /// Open descriptors of a process.
 #[must_use]
 pub fn descriptors(id: u32) -> usize {
-    std::fs::read_dir(format!("/proc/{id}/fd")).expect("a live process has descriptors").count()
+    std::fs::read_dir(format!("/proc/{id}/fd"))
+        .expect("a live process has descriptors")
+        .count()
 }
 
 /// Processor time a process has used, in the kernel's ticks (hundredths of a second).
@@ -65,7 +79,8 @@ pub fn descendants(id: u32) -> Vec<u32> {
         .filter_map(Result::ok)
         .filter_map(|entry| {
             let child: u32 = entry.file_name().to_str()?.parse().ok()?;
-            let stat = std::fs::read_to_string(PathBuf::from("/proc").join(child.to_string()).join("stat")).ok()?;
+            let stat =
+                std::fs::read_to_string(PathBuf::from("/proc").join(child.to_string()).join("stat")).ok()?;
             let parent: u32 = stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()?;
             Some((child, parent))
         })
@@ -74,7 +89,12 @@ pub fn descendants(id: u32) -> Vec<u32> {
     let mut next = 0;
     while next < found.len() {
         let parent_id = found[next];
-        found.extend(parents.iter().filter(|(_, parent)| *parent == parent_id).map(|(child, _)| *child));
+        found.extend(
+            parents
+                .iter()
+                .filter(|(_, parent)| *parent == parent_id)
+                .map(|(child, _)| *child),
+        );
         next += 1;
     }
     found.remove(0);

@@ -50,5 +50,8 @@ pub async fn read(socket: &mut TcpStream, patience: Duration) -> Echo {
 }
 
 fn echo(received: &[u8], closed: bool) -> Echo {
-    Echo { text: String::from_utf8_lossy(received).into_owned(), closed }
+    Echo {
+        text: String::from_utf8_lossy(received).into_owned(),
+        closed,
+    }
 }

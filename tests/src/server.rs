@@ -78,7 +78,11 @@ impl Log {
             }
             seen = lines.len();
             let left = end.checked_duration_since(Instant::now())?;
-            lines = self.grown.wait_timeout(lines, left.min(Duration::from_millis(200))).expect("log").0;
+            lines = self
+                .grown
+                .wait_timeout(lines, left.min(Duration::from_millis(200)))
+                .expect("log")
+                .0;
         }
     }
 }
@@ -128,7 +132,10 @@ impl Launch {
         ];
         let folder = TempDir::with_prefix("mppeep-test-").expect("a temporary folder");
         Self {
-            environment: environment.into_iter().map(|(name, value)| (name.into(), value.into())).collect(),
+            environment: environment
+                .into_iter()
+                .map(|(name, value)| (name.into(), value.into()))
+                .collect(),
             arguments: Vec::new(),
             folder: Folder::Own(Arc::new(folder)),
         }
@@ -178,7 +185,10 @@ impl Launch {
                 command.env_remove(&name);
             }
         }
-        command.envs(&self.environment).env("MPPEEP_DATA_DIR", self.data()).current_dir(self.data());
+        command
+            .envs(&self.environment)
+            .env("MPPEEP_DATA_DIR", self.data())
+            .current_dir(self.data());
         command.stdin(Stdio::null());
         command
     }
@@ -186,7 +196,10 @@ impl Launch {
     /// Runs another command of the binary on the same data, to its end.
     #[must_use]
     pub fn run(&self, arguments: &[&str]) -> Output {
-        self.command().args(arguments).output().expect("the binary can be run")
+        self.command()
+            .args(arguments)
+            .output()
+            .expect("the binary can be run")
     }
 
     /// Like [`Launch::run`], for a command that must succeed; gives what it wrote to its standard output.
@@ -224,7 +237,13 @@ impl Launch {
             .expect("the binary can be started");
         let out = Log::follow(child.stdout.take().expect("piped"));
         let log = Log::follow(child.stderr.take().expect("piped"));
-        Starting { process: Process(child), out, log, launch: self.clone(), begun }
+        Starting {
+            process: Process(child),
+            out,
+            log,
+            launch: self.clone(),
+            begun,
+        }
     }
 
     /// Starts the process and waits until it listens.
@@ -260,13 +279,33 @@ impl Starting {
         let end = Instant::now() + PATIENCE;
         loop {
             if let Some(address) = self.log.wait_for(Duration::from_millis(100), address_of) {
-                let Self { process, out, log, launch, begun } = self;
-                return Server { process, address, out, log, launch, started_in: begun.elapsed() };
+                let Self {
+                    process,
+                    out,
+                    log,
+                    launch,
+                    begun,
+                } = self;
+                return Server {
+                    process,
+                    address,
+                    out,
+                    log,
+                    launch,
+                    started_in: begun.elapsed(),
+                };
             }
             if let Some(status) = self.process.0.try_wait().expect("the child can be waited for") {
-                panic!("the server ended with {status} instead of listening:\n{}", self.log.text());
+                panic!(
+                    "the server ended with {status} instead of listening:\n{}",
+                    self.log.text()
+                );
             }
-            assert!(Instant::now() < end, "the server does not listen:\n{}", self.log.text());
+            assert!(
+                Instant::now() < end,
+                "the server does not listen:\n{}",
+                self.log.text()
+            );
         }
     }
 
@@ -415,7 +454,11 @@ impl Server {
 
     /// Whether the process still runs.
     pub fn runs(&mut self) -> bool {
-        self.process.0.try_wait().expect("the child can be waited for").is_none()
+        self.process
+            .0
+            .try_wait()
+            .expect("the child can be waited for")
+            .is_none()
     }
 }
 
@@ -448,6 +491,10 @@ pub fn sqlite3(database: &Path, question: &str) -> String {
         .arg(question)
         .output()
         .expect("the sqlite3 command is installed (package sqlite3)");
-    assert!(done.status.success(), "sqlite3: {}", String::from_utf8_lossy(&done.stderr));
+    assert!(
+        done.status.success(),
+        "sqlite3: {}",
+        String::from_utf8_lossy(&done.stderr)
+    );
     String::from_utf8(done.stdout).expect("UTF-8")
 }

@@ -10,7 +10,11 @@ use uuid::Uuid;
 /// Z-01, Z-03: every operation that the API describes, as nobody. What is open to all is named here.
 #[tokio::test]
 async fn every_operation_of_the_api_is_closed_to_nobody() {
-    const OPEN: [&str; 3] = ["/mppeep/api/v1/health", "/mppeep/api/docs", "/mppeep/api/v1/openapi.json"];
+    const OPEN: [&str; 3] = [
+        "/mppeep/api/v1/health",
+        "/mppeep/api/docs",
+        "/mppeep/api/v1/openapi.json",
+    ];
     let server = Server::start();
     let visitor = server.visitor();
     let mut seen = 0;
@@ -30,7 +34,15 @@ async fn every_operation_of_the_api_is_closed_to_nobody() {
 #[tokio::test]
 async fn nobody_is_told_so_by_the_api() {
     let server = Server::start();
-    for path in ["personnel", "absences", "evaluations", "users", "activities", "settings", "dashboard/stats"] {
+    for path in [
+        "personnel",
+        "absences",
+        "evaluations",
+        "users",
+        "activities",
+        "settings",
+        "dashboard/stats",
+    ] {
         let answer = server.visitor().get(&format!("{API}/{path}")).await;
         let _problem = answer.problem(401);
         assert_eq!(answer.header("cache-control"), Some("no-store"), "{path}");
@@ -38,7 +50,13 @@ async fn nobody_is_told_so_by_the_api() {
     // Before the body is looked at: neither its type nor its size is worth a word to nobody.
     let path = format!("{API}/personnel");
     for media in ["application/json", "text/plain", ""] {
-        let _problem = server.visitor().request("POST", &path).body(media, "{").send().await.problem(401);
+        let _problem = server
+            .visitor()
+            .request("POST", &path)
+            .body(media, "{")
+            .send()
+            .await
+            .problem(401);
     }
 }
 
@@ -63,7 +81,10 @@ async fn nobody_is_sent_to_the_login_by_pages() {
     for page in pages {
         let answer = server.visitor().get(page).await.expect(303);
         let location = answer.header("location").expect("a location");
-        assert!(location.split('?').next() == Some("/mppeep/login"), "{page} leads to {location}");
+        assert!(
+            location.split('?').next() == Some("/mppeep/login"),
+            "{page} leads to {location}"
+        );
         assert!(answer.body.is_empty(), "{page} says something");
     }
 }
@@ -75,11 +96,19 @@ async fn a_missing_right_is_told_before_anything_about_the_body() {
     let agent = server.demo_user("agent").await;
     for media in ["application/json", "text/plain", ""] {
         for path in ["personnel", "absences", "evaluations", "users"] {
-            let answer = agent.request("POST", &format!("{API}/{path}")).body(media, "{\"x\":").send().await;
+            let answer = agent
+                .request("POST", &format!("{API}/{path}"))
+                .body(media, "{\"x\":")
+                .send()
+                .await;
             let _problem = answer.problem(403);
         }
     }
-    for page in ["/mppeep/admin/utilisateurs", "/mppeep/admin/parametres", "/mppeep/personnel/nouveau"] {
+    for page in [
+        "/mppeep/admin/utilisateurs",
+        "/mppeep/admin/parametres",
+        "/mppeep/personnel/nouveau",
+    ] {
         let answer = agent.get(page).await.expect(403);
         assert!(answer.is_html(), "{page}");
     }
@@ -91,9 +120,22 @@ async fn no_list_shows_a_secret() {
     let server = Server::demo();
     for role in ROLES {
         let user = server.demo_user(role).await;
-        for path in ["personnel", "users", "activities", "settings", "absences", "evaluations"] {
+        for path in [
+            "personnel",
+            "users",
+            "activities",
+            "settings",
+            "absences",
+            "evaluations",
+        ] {
             let text = user.get(&format!("{API}/{path}?limit=200")).await.text();
-            for secret in ["$argon2", "password_hash", "token_hash", &user.session(), mppeep_tests::DEMO_PASSWORD] {
+            for secret in [
+                "$argon2",
+                "password_hash",
+                "token_hash",
+                &user.session(),
+                mppeep_tests::DEMO_PASSWORD,
+            ] {
                 assert!(!text.contains(secret), "{role} sees {secret} in {path}");
             }
         }
@@ -124,7 +166,11 @@ async fn no_spelling_of_a_path_avoids_the_check() {
     ];
     for spelling in spellings {
         let answer = server.visitor().get(spelling).await;
-        assert!(matches!(answer.status, 303 | 400 | 401 | 404), "{spelling}: {}", answer.status);
+        assert!(
+            matches!(answer.status, 303 | 400 | 401 | 404),
+            "{spelling}: {}",
+            answer.status
+        );
         assert!(!answer.text().contains("\"items\""), "{spelling}");
     }
 }
@@ -138,11 +184,19 @@ async fn nobody_reads_the_files_of_another_department() {
     let all = list(&everyone, "personnel?limit=200").await;
     let mine = list(&head, "personnel?limit=200").await;
     let ids = |page: &serde_json::Value| -> Vec<String> {
-        page["items"].as_array().expect("items").iter().map(id_of).collect()
+        page["items"]
+            .as_array()
+            .expect("items")
+            .iter()
+            .map(id_of)
+            .collect()
     };
     let (all, mine) = (ids(&all), ids(&mine));
     assert!(all.len() > mine.len(), "{} of {}", mine.len(), all.len());
-    let stranger = all.iter().find(|id| !mine.contains(id)).expect("somebody elsewhere");
+    let stranger = all
+        .iter()
+        .find(|id| !mine.contains(id))
+        .expect("somebody elsewhere");
     for path in [
         format!("{API}/personnel/{stranger}"),
         format!("/mppeep/personnel/{stranger}"),
@@ -172,10 +226,19 @@ async fn a_search_finds_nobody_who_is_out_of_scope() {
     let matricule = made["matricule"].as_str().expect("a matricule");
     for role in ["agent", "cs"] {
         let user = server.demo_user(role).await;
-        for path in [format!("{API}/personnel?q={matricule}"), format!("/mppeep/personnel?q={}", encode(matricule))] {
+        for path in [
+            format!("{API}/personnel?q={matricule}"),
+            format!("/mppeep/personnel?q={}", encode(matricule)),
+        ] {
             let answer = user.get(&path).await;
-            let shown = answer.text().replace(&format!("value=\"{matricule}\""), "").replace(&format!("q={matricule}"), "");
-            assert!(!shown.contains(made["id"].as_str().expect("an id")), "{role} {path}");
+            let shown = answer
+                .text()
+                .replace(&format!("value=\"{matricule}\""), "")
+                .replace(&format!("q={matricule}"), "");
+            assert!(
+                !shown.contains(made["id"].as_str().expect("an id")),
+                "{role} {path}"
+            );
         }
     }
 }

@@ -23,8 +23,14 @@ fn normal_dependencies() -> BTreeMap<String, BTreeSet<String>> {
     let members = metadata().workspace_packages().into_iter();
     members
         .map(|package| {
-            let names = package.dependencies.iter().filter(|dependency| dependency.kind == DependencyKind::Normal);
-            (package.name.to_string(), names.map(|dependency| dependency.name.clone()).collect())
+            let names = package
+                .dependencies
+                .iter()
+                .filter(|dependency| dependency.kind == DependencyKind::Normal);
+            (
+                package.name.to_string(),
+                names.map(|dependency| dependency.name.clone()).collect(),
+            )
         })
         .collect()
 }
@@ -78,7 +84,9 @@ const ARROWS: [(&str, &[&str]); 13] = [
 fn dependencies_point_one_way() {
     let allowed: BTreeMap<&str, &[&str]> = ARROWS.into_iter().collect();
     for (room, dependencies) in normal_dependencies() {
-        let may = allowed.get(room.as_str()).unwrap_or_else(|| panic!("{room} is a new room: give it its arrows"));
+        let may = allowed
+            .get(room.as_str())
+            .unwrap_or_else(|| panic!("{room} is a new room: give it its arrows"));
         for other in dependencies.iter().filter(|name| is_room(name)) {
             assert!(may.contains(&other.as_str()), "{room} must not depend on {other}");
         }
@@ -89,9 +97,25 @@ fn dependencies_point_one_way() {
 const STRANGERS: [(&str, &[&str]); 9] = [
     (
         "mppeep-core",
-        &["sqlx", "redis", "axum", "hyper", "hyper-util", "http", "tower", "tower-http", "clap", "argon2", "bcrypt", "csv"],
+        &[
+            "sqlx",
+            "redis",
+            "axum",
+            "hyper",
+            "hyper-util",
+            "http",
+            "tower",
+            "tower-http",
+            "clap",
+            "argon2",
+            "bcrypt",
+            "csv",
+        ],
     ),
-    ("mppeep-http", &["sqlx", "redis", "moka", "clap", "argon2", "bcrypt", "lettre"]),
+    (
+        "mppeep-http",
+        &["sqlx", "redis", "moka", "clap", "argon2", "bcrypt", "lettre"],
+    ),
     ("mppeep-store-sqlite", &["axum", "hyper", "redis", "clap", "moka"]),
     ("mppeep-store-pg", &["axum", "hyper", "redis", "clap", "moka"]),
     ("mppeep-cache-memory", &["sqlx", "axum", "hyper", "redis", "clap"]),
@@ -115,12 +139,19 @@ fn no_room_names_a_driver_of_another() {
 fn tree_of(room: &str) -> BTreeSet<&PackageId> {
     let resolve = metadata().resolve.as_ref().expect("a resolved graph");
     let nodes: BTreeMap<&PackageId, _> = resolve.nodes.iter().map(|node| (&node.id, node)).collect();
-    let root = metadata().workspace_packages().into_iter().find(|package| package.name == room).expect("a member");
+    let root = metadata()
+        .workspace_packages()
+        .into_iter()
+        .find(|package| package.name == room)
+        .expect("a member");
     let mut tree = BTreeSet::from([&root.id]);
     let mut open = vec![&root.id];
     while let Some(id) = open.pop() {
         for dependency in &nodes[id].deps {
-            let shipped = dependency.dep_kinds.iter().any(|kind| kind.kind == DependencyKind::Normal);
+            let shipped = dependency
+                .dep_kinds
+                .iter()
+                .any(|kind| kind.kind == DependencyKind::Normal);
             if shipped && tree.insert(&dependency.pkg) {
                 open.push(&dependency.pkg);
             }
@@ -132,7 +163,18 @@ fn tree_of(room: &str) -> BTreeSet<&PackageId> {
 #[test]
 fn the_core_stays_small_for_those_who_embed_it() {
     let done = std::process::Command::new("cargo")
-        .args(["tree", "--offline", "-p", "mppeep-core", "-e", "normal", "--prefix", "none", "--format", "{p}"])
+        .args([
+            "tree",
+            "--offline",
+            "-p",
+            "mppeep-core",
+            "-e",
+            "normal",
+            "--prefix",
+            "none",
+            "--format",
+            "{p}",
+        ])
         .current_dir(workspace())
         .output()
         .expect("cargo tree");
@@ -143,12 +185,25 @@ fn the_core_stays_small_for_those_who_embed_it() {
         .filter(|line| !line.is_empty())
         .collect();
     assert!(crates.len() > 5, "the tree could not be read: {crates:?}");
-    assert!(crates.len() <= 40, "{} crates below mppeep-core: {crates:#?}", crates.len());
+    assert!(
+        crates.len() <= 40,
+        "{} crates below mppeep-core: {crates:#?}",
+        crates.len()
+    );
 }
 
 /// Crates that never come in: other people's C, a second clock, deprecated or unmaintained things.
-const BANNED: [&str; 9] =
-    ["openssl", "openssl-sys", "native-tls", "aws-lc-sys", "aws-lc-rs", "chrono", "lazy_static", "failure", "actix-web"];
+const BANNED: [&str; 9] = [
+    "openssl",
+    "openssl-sys",
+    "native-tls",
+    "aws-lc-sys",
+    "aws-lc-rs",
+    "chrono",
+    "lazy_static",
+    "failure",
+    "actix-web",
+];
 
 /// Licences that a ministry may ship. A choice (`OR`) needs one of them, a sum (`AND`) needs all.
 const LICENCES: [&str; 14] = [
@@ -171,20 +226,40 @@ const LICENCES: [&str; 14] = [
 fn is_allowed(licence: &str) -> bool {
     let licence = licence.replace('/', " OR ").replace(['(', ')'], " ");
     // Every crate we know writes either a choice or a sum, or a sum whose parts are choices.
-    licence.split(" AND ").all(|part| part.split(" OR ").any(|choice| LICENCES.contains(&choice.trim())))
+    licence
+        .split(" AND ")
+        .all(|part| part.split(" OR ").any(|choice| LICENCES.contains(&choice.trim())))
 }
 
 #[test]
 fn only_known_licences_and_no_banned_crate_are_shipped() {
     let shipped = tree_of("mppeep");
     assert!(shipped.len() > 50, "the tree could not be read");
-    for package in metadata().packages.iter().filter(|package| shipped.contains(&package.id)) {
-        assert!(!BANNED.contains(&package.name.as_str()), "{} is banned", package.name);
-        let licence = package.license.as_deref().unwrap_or_else(|| panic!("{} has no licence", package.name));
+    for package in metadata()
+        .packages
+        .iter()
+        .filter(|package| shipped.contains(&package.id))
+    {
+        assert!(
+            !BANNED.contains(&package.name.as_str()),
+            "{} is banned",
+            package.name
+        );
+        let licence = package
+            .license
+            .as_deref()
+            .unwrap_or_else(|| panic!("{} has no licence", package.name));
         assert!(is_allowed(licence), "{} is under {licence}", package.name);
         let ours = package.source.is_none();
-        let official = package.source.as_ref().is_some_and(cargo_metadata::Source::is_crates_io);
-        assert!(ours || official, "{} does not come from the registry", package.name);
+        let official = package
+            .source
+            .as_ref()
+            .is_some_and(cargo_metadata::Source::is_crates_io);
+        assert!(
+            ours || official,
+            "{} does not come from the registry",
+            package.name
+        );
     }
 }
 

@@ -10,10 +10,14 @@ fn server() -> Server {
 }
 
 async fn log_in(browser: &Browser, server: &Server) {
-    browser.open(&format!("http://{}/mppeep/", server.address())).await;
+    browser
+        .open(&format!("http://{}/mppeep/", server.address()))
+        .await;
     browser.fill("input[name=username]", ADMIN_EMAIL).await;
     browser.fill("input[name=password]", ADMIN_PASSWORD).await;
-    browser.click_through("form[action$='/login'] button[type=submit]").await;
+    browser
+        .click_through("form[action$='/login'] button[type=submit]")
+        .await;
     assert_eq!(browser.path().await, "/mppeep/accueil");
 }
 
@@ -38,7 +42,9 @@ async fn a_morning_of_an_hr_officer() {
     log_in(&browser, &server).await;
 
     // Search
-    browser.open(&format!("http://{}/mppeep/personnel", server.address())).await;
+    browser
+        .open(&format!("http://{}/mppeep/personnel", server.address()))
+        .await;
     browser.fill("main input[type=search]", "kone").await;
     browser.shows("KONÉ").await;
     browser.click_through("main table a[href*='/personnel/']").await;
@@ -48,42 +54,63 @@ async fn a_morning_of_an_hr_officer() {
     // Edit
     browser.click_through("a[href$='/modifier']").await;
     browser.fill("input[name=job_title]", "Cheffe de cabinet").await;
-    browser.click_through("main form[method=post] button[type=submit]").await;
+    browser
+        .click_through("main form[method=post] button[type=submit]")
+        .await;
     assert_eq!(browser.path().await, sheet);
     browser.shows("Cheffe de cabinet").await;
 
     // The journal
-    browser.open(&format!("http://{}/mppeep/journal", server.address())).await;
+    browser
+        .open(&format!("http://{}/mppeep/journal", server.address()))
+        .await;
     browser.shows("KONÉ").await;
     browser.shows("Cheffe de cabinet").await;
 
     // Import
-    browser.open(&format!("http://{}/mppeep/personnel/importer", server.address())).await;
+    browser
+        .open(&format!("http://{}/mppeep/personnel/importer", server.address()))
+        .await;
     let input = browser.find("input[type=file]").await;
-    input.send_keys(file.to_str().expect("UTF-8")).await.expect("a file can be chosen");
-    browser.click_through("main form[enctype='multipart/form-data'] button[type=submit]").await;
+    input
+        .send_keys(file.to_str().expect("UTF-8"))
+        .await
+        .expect("a file can be chosen");
+    browser
+        .click_through("main form[enctype='multipart/form-data'] button[type=submit]")
+        .await;
     for _ in 0..4 {
         if browser.text().await.contains("24 agents créés") {
             break;
         }
-        browser.click_through("main form[method=post] button[type=submit]").await;
+        browser
+            .click_through("main form[method=post] button[type=submit]")
+            .await;
     }
     let total = mppeep_tests::api::total(&elsewhere, "personnel").await;
     assert_eq!(total, 25, "{}", browser.text().await);
 
     // The other session
     assert!(elsewhere.is_logged_in().await);
-    browser.open(&format!("http://{}/mppeep/profil", server.address())).await;
-    browser.click_through("form[action*='/profil/sessions/'] button").await;
+    browser
+        .open(&format!("http://{}/mppeep/profil", server.address()))
+        .await;
+    browser
+        .click_through("form[action*='/profil/sessions/'] button")
+        .await;
     assert!(!elsewhere.is_logged_in().await);
 
     // Out
-    browser.open(&format!("http://{}/mppeep/accueil", server.address())).await;
+    browser
+        .open(&format!("http://{}/mppeep/accueil", server.address()))
+        .await;
     let out = "document.querySelector(\"form[action$='/logout']\").requestSubmit()";
     browser.window().execute(out, vec![]).await.expect("a way out");
     browser.find("input[name=username]").await;
     assert_eq!(browser.path().await, "/mppeep/login");
-    browser.open(&format!("http://{}/mppeep/accueil", server.address())).await;
+    browser
+        .open(&format!("http://{}/mppeep/accueil", server.address()))
+        .await;
     assert_eq!(browser.path().await, "/mppeep/login");
     browser.close().await;
 }
@@ -134,13 +161,28 @@ async fn pages_are_clean_on_a_desk_and_on_a_telephone() {
                 )
                 .await
                 .expect("facts");
-            assert!(facts["wide"].as_i64().expect("a number") <= 0, "{page} scrolls sideways at {width}: {}", facts["wide"]);
+            assert!(
+                facts["wide"].as_i64().expect("a number") <= 0,
+                "{page} scrolls sideways at {width}: {}",
+                facts["wide"]
+            );
             let own = server.address().to_string();
             let hosts = facts["hosts"].as_array().expect("hosts");
-            assert!(hosts.iter().all(|host| host == own.as_str()), "{page} asks {hosts:?}");
+            assert!(
+                hosts.iter().all(|host| host == own.as_str()),
+                "{page} asks {hosts:?}"
+            );
             assert_eq!(facts["headings"], 1, "{page} has one title");
-            assert_eq!(facts["unnamed"], serde_json::json!([]), "{page}: controls without a name");
-            assert_eq!(facts["twice"], serde_json::json!([]), "{page}: an id stands twice");
+            assert_eq!(
+                facts["unnamed"],
+                serde_json::json!([]),
+                "{page}: controls without a name"
+            );
+            assert_eq!(
+                facts["twice"],
+                serde_json::json!([]),
+                "{page}: an id stands twice"
+            );
         }
         let errors = browser.console_errors().await;
         assert!(errors.is_empty(), "at {width}: {errors:#?}");

@@ -18,7 +18,10 @@ async fn writes_from_another_site_are_refused() {
     let other_port = format!("http://{}:1", own.ip());
     let own_referer_elsewhere = format!("https://evil.example/?http://{own}/mppeep/");
     let foreign: [&[(&str, &str)]; 12] = [
-        &[("origin", "https://evil.example"), ("sec-fetch-site", "cross-site")],
+        &[
+            ("origin", "https://evil.example"),
+            ("sec-fetch-site", "cross-site"),
+        ],
         &[("origin", "null"), ("sec-fetch-site", "cross-site")],
         &[("origin", "null")],
         &[("origin", "https://evil.example")],
@@ -29,7 +32,10 @@ async fn writes_from_another_site_are_refused() {
         &[("origin", &other_port)],
         &[("referer", "https://evil.example/page")],
         &[("referer", &own_referer_elsewhere)],
-        &[("origin", "https://evil.example"), ("sec-fetch-site", "same-origin")],
+        &[
+            ("origin", "https://evil.example"),
+            ("sec-fetch-site", "same-origin"),
+        ],
     ];
     for (number, headers) in foreign.into_iter().enumerate() {
         let mut draft = client.request("POST", &personnel()).json(&agent(number).body());
@@ -72,7 +78,11 @@ async fn writes_from_this_site_and_from_programs_pass() {
 async fn another_site_neither_logs_out_nor_in() {
     let server = Server::start();
     let client = server.admin().await;
-    for headers in [[("sec-fetch-site", "cross-site")], [("origin", "https://evil.example")], [("origin", "null")]] {
+    for headers in [
+        [("sec-fetch-site", "cross-site")],
+        [("origin", "https://evil.example")],
+        [("origin", "null")],
+    ] {
         let mut logout = client.request("POST", "/mppeep/logout");
         let visitor = server.visitor();
         let mut login = visitor
@@ -95,11 +105,24 @@ async fn the_api_reads_json_only() {
     let server = Server::start();
     let client = server.admin().await;
     let body = agent(1).body().to_string();
-    for media in ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "", "text/json", "application/xml"] {
-        let answer = client.request("POST", &personnel()).body(media, body.clone()).send().await;
+    for media in [
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=x",
+        "",
+        "text/json",
+        "application/xml",
+    ] {
+        let answer = client
+            .request("POST", &personnel())
+            .body(media, body.clone())
+            .send()
+            .await;
         let _problem = answer.problem(415);
     }
-    let charset = client.request("POST", &personnel()).body("application/json; charset=utf-8", body);
+    let charset = client
+        .request("POST", &personnel())
+        .body("application/json; charset=utf-8", body);
     let _made = charset.send().await.expect(201);
 }
 
@@ -124,8 +147,17 @@ async fn a_method_cannot_be_overridden() {
     let made = client.post(&personnel(), &agent(1).body()).await.expect(201);
     let location = made.header("location").expect("a location").to_owned();
     for header in ["x-http-method-override", "x-http-method", "x-method-override"] {
-        let _read = client.request("GET", &location).header(header, "DELETE").send().await.expect(200);
-        let posted = client.request("POST", &format!("{location}?_method=DELETE")).header(header, "DELETE").send().await;
+        let _read = client
+            .request("GET", &location)
+            .header(header, "DELETE")
+            .send()
+            .await
+            .expect(200);
+        let posted = client
+            .request("POST", &format!("{location}?_method=DELETE"))
+            .header(header, "DELETE")
+            .send()
+            .await;
         assert!((400..500).contains(&posted.status), "{header}: {}", posted.status);
     }
     let _still = client.get(&location).await.expect(200);
@@ -136,8 +168,18 @@ async fn a_method_cannot_be_overridden() {
 async fn no_other_origin_may_read() {
     let server = Server::start();
     let client = server.admin().await;
-    for origin in ["https://evil.example", "null", "http://localhost", "https://mppeep.example"] {
-        for path in [personnel().as_str(), "/mppeep/accueil", "/mppeep/api/v1/health", "/mppeep/static/css/style.css"] {
+    for origin in [
+        "https://evil.example",
+        "null",
+        "http://localhost",
+        "https://mppeep.example",
+    ] {
+        for path in [
+            personnel().as_str(),
+            "/mppeep/accueil",
+            "/mppeep/api/v1/health",
+            "/mppeep/static/css/style.css",
+        ] {
             let read = client.request("GET", path).header("origin", origin).send().await;
             let preflight = client
                 .request("OPTIONS", path)
@@ -146,7 +188,10 @@ async fn no_other_origin_may_read() {
                 .send()
                 .await;
             for answer in [read, preflight] {
-                let allows = answer.headers.keys().any(|name| name.as_str().starts_with("access-control-allow"));
+                let allows = answer
+                    .headers
+                    .keys()
+                    .any(|name| name.as_str().starts_with("access-control-allow"));
                 assert!(!allows, "{origin} {path}: {:?}", answer.headers);
             }
         }
@@ -159,7 +204,11 @@ async fn the_login_works_through_the_tunnel() {
     let public = "https://skpartners.consulting";
     for configured in [false, true] {
         let launch = Launch::new();
-        let server = if configured { launch.env("MPPEEP_PUBLIC_URL", public).start() } else { launch.start() };
+        let server = if configured {
+            launch.env("MPPEEP_PUBLIC_URL", public).start()
+        } else {
+            launch.start()
+        };
         let answer = server
             .visitor_from("203.0.113.7")
             .request("POST", "/mppeep/login")
@@ -180,7 +229,15 @@ async fn the_login_works_through_the_tunnel() {
 async fn the_host_is_not_believed() {
     let server = Server::start();
     for path in ["/mppeep/", "/mppeep/accueil", "/mppeep/login", "/mppeep/rien"] {
-        let answer = server.visitor().request("GET", path).header("host", "evil.example").send().await;
-        assert!(!format!("{:?}{}", answer.headers, answer.text()).contains("evil.example"), "{path}");
+        let answer = server
+            .visitor()
+            .request("GET", path)
+            .header("host", "evil.example")
+            .send()
+            .await;
+        assert!(
+            !format!("{:?}{}", answer.headers, answer.text()).contains("evil.example"),
+            "{path}"
+        );
     }
 }

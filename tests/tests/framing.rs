@@ -9,7 +9,12 @@ const PATIENCE: Duration = Duration::from_secs(3);
 const HIDDEN: &str = "GET /mppeep/static/css/style.css HTTP/1.1\r\nHost: hidden\r\n\r\n";
 
 async fn say(server: &Server, text: &str) -> raw::Echo {
-    raw::talk(server.address(), text.replace("{host}", &server.address().to_string()).as_bytes(), PATIENCE).await
+    raw::talk(
+        server.address(),
+        text.replace("{host}", &server.address().to_string()).as_bytes(),
+        PATIENCE,
+    )
+    .await
 }
 
 /// M-01 … M-07b
@@ -45,7 +50,10 @@ async fn bodies_of_two_lengths_are_one_answer_at_most() {
         let echo = say(&server, &text).await;
         let statuses = echo.statuses();
         assert!(statuses.len() <= 1, "{framing:?}: two answers {statuses:?}");
-        assert!(statuses.iter().all(|status| (400..=501).contains(status)), "{framing:?}: {statuses:?}");
+        assert!(
+            statuses.iter().all(|status| (400..=501).contains(status)),
+            "{framing:?}: {statuses:?}"
+        );
         assert!(echo.closed, "{framing:?}: the connection stays open");
     }
 }
@@ -68,7 +76,10 @@ async fn broken_chunks_are_one_answer_at_most() {
         let echo = say(&server, &text).await;
         let statuses = echo.statuses();
         assert!(statuses.len() <= 1, "{chunks:?}: two answers {statuses:?}");
-        assert!(statuses.iter().all(|status| (400..=501).contains(status)), "{chunks:?}: {statuses:?}");
+        assert!(
+            statuses.iter().all(|status| (400..=501).contains(status)),
+            "{chunks:?}: {statuses:?}"
+        );
     }
 }
 
@@ -90,14 +101,32 @@ async fn a_request_names_one_valid_host() {
         "Host: a:99999\r\n",
         "Host: <script>\r\n",
     ] {
-        let echo = say(&server, &format!("GET /mppeep/login HTTP/1.1\r\n{hosts}Connection: close\r\n\r\n")).await;
+        let echo = say(
+            &server,
+            &format!("GET /mppeep/login HTTP/1.1\r\n{hosts}Connection: close\r\n\r\n"),
+        )
+        .await;
         assert_eq!(echo.statuses(), [400], "{hosts:?}");
     }
-    for host in ["mppeep.example", "mppeep.example:443", "[::1]:9000", "192.0.2.1", "MPPEEP.example."] {
-        let echo = say(&server, &format!("GET /mppeep/login HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n")).await;
+    for host in [
+        "mppeep.example",
+        "mppeep.example:443",
+        "[::1]:9000",
+        "192.0.2.1",
+        "MPPEEP.example.",
+    ] {
+        let echo = say(
+            &server,
+            &format!("GET /mppeep/login HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"),
+        )
+        .await;
         assert_eq!(echo.statuses(), [200], "{host:?}: {}", echo.text);
     }
-    let elsewhere = say(&server, "GET http://evil.example/mppeep/login HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").await;
+    let elsewhere = say(
+        &server,
+        "GET http://evil.example/mppeep/login HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n",
+    )
+    .await;
     assert!(!elsewhere.text.contains("evil.example"));
 }
 
@@ -105,14 +134,37 @@ async fn a_request_names_one_valid_host() {
 #[tokio::test]
 async fn broken_header_lines_are_refused() {
     let server = Server::start();
-    for line in ["X-A: a\r\n b", "X-A: a\0b", "X-A: a\rb", "X A: b", "X-A : b", ": b", "X-A", "X-(A): b"] {
-        let echo = say(&server, &format!("GET /mppeep/login HTTP/1.1\r\nHost: {{host}}\r\n{line}\r\n\r\n{HIDDEN}")).await;
+    for line in [
+        "X-A: a\r\n b",
+        "X-A: a\0b",
+        "X-A: a\rb",
+        "X A: b",
+        "X-A : b",
+        ": b",
+        "X-A",
+        "X-(A): b",
+    ] {
+        let echo = say(
+            &server,
+            &format!("GET /mppeep/login HTTP/1.1\r\nHost: {{host}}\r\n{line}\r\n\r\n{HIDDEN}"),
+        )
+        .await;
         assert_eq!(echo.statuses(), [400], "{line:?}: {}", echo.text);
         assert!(echo.closed, "{line:?}");
     }
-    for start in ["GET  /mppeep/login HTTP/1.1", "GET /mppeep/login HTTP/9.9", "GET /mppeep/login", "GET /a b HTTP/1.1", "\0GET / HTTP/1.1"] {
+    for start in [
+        "GET  /mppeep/login HTTP/1.1",
+        "GET /mppeep/login HTTP/9.9",
+        "GET /mppeep/login",
+        "GET /a b HTTP/1.1",
+        "\0GET / HTTP/1.1",
+    ] {
         let echo = say(&server, &format!("{start}\r\nHost: {{host}}\r\n\r\n")).await;
-        assert!(echo.statuses().iter().all(|status| (400..=505).contains(status)), "{start:?}: {}", echo.text);
+        assert!(
+            echo.statuses().iter().all(|status| (400..=505).contains(status)),
+            "{start:?}: {}",
+            echo.text
+        );
     }
 }
 
@@ -120,16 +172,28 @@ async fn broken_header_lines_are_refused() {
 #[tokio::test]
 async fn too_much_head_is_refused() {
     let server = Server::start();
-    let long = format!("GET /mppeep/login HTTP/1.1\r\nHost: {{host}}\r\nX-Long: {}\r\n\r\n", "a".repeat(300 * 1024));
+    let long = format!(
+        "GET /mppeep/login HTTP/1.1\r\nHost: {{host}}\r\nX-Long: {}\r\n\r\n",
+        "a".repeat(300 * 1024)
+    );
     let many: String = (0..2000).map(|n| format!("X-{n}: 1\r\n")).collect();
     let many = format!("GET /mppeep/login HTTP/1.1\r\nHost: {{host}}\r\n{many}\r\n");
     for text in [long, many] {
         let echo = say(&server, &text).await;
         assert_eq!(echo.statuses(), [431], "{}", echo.text);
     }
-    let path = format!("GET /mppeep/{} HTTP/1.1\r\nHost: {{host}}\r\nConnection: close\r\n\r\n", "a".repeat(100 * 1024));
+    let path = format!(
+        "GET /mppeep/{} HTTP/1.1\r\nHost: {{host}}\r\nConnection: close\r\n\r\n",
+        "a".repeat(100 * 1024)
+    );
     let echo = say(&server, &path).await;
-    assert!(echo.statuses().iter().all(|status| matches!(status, 404 | 303 | 414 | 431)), "{:?}", echo.statuses());
+    assert!(
+        echo.statuses()
+            .iter()
+            .all(|status| matches!(status, 404 | 303 | 414 | 431)),
+        "{:?}",
+        echo.statuses()
+    );
 }
 
 /// M-12, M-14
@@ -145,7 +209,10 @@ async fn requests_in_a_row_are_answered_in_step() {
     let statuses = echo.statuses();
     assert_eq!(statuses.len(), 5, "{statuses:?}");
     assert_eq!((statuses[0], statuses[1], statuses[4]), (200, 303, 200));
-    assert!((400..500).contains(&statuses[2]) && matches!(statuses[3], 303 | 404), "{statuses:?}");
+    assert!(
+        (400..500).contains(&statuses[2]) && matches!(statuses[3], 303 | 404),
+        "{statuses:?}"
+    );
     assert!(echo.closed);
 }
 
@@ -159,7 +226,10 @@ async fn chunk_extensions_and_trailers_do_not_confuse() {
     let echo = say(&server, text).await;
     let statuses = echo.statuses();
     assert_eq!(statuses.len(), 2, "{}", echo.text);
-    assert!((400..500).contains(&statuses[0]) && statuses[1] == 200, "{statuses:?}");
+    assert!(
+        (400..500).contains(&statuses[0]) && statuses[1] == 200,
+        "{statuses:?}"
+    );
 }
 
 /// A client that has sent all and waits gets its answer.
@@ -167,7 +237,9 @@ async fn chunk_extensions_and_trailers_do_not_confuse() {
 async fn a_half_closed_client_gets_its_answer() {
     use tokio::io::AsyncWriteExt as _;
     let server = Server::start();
-    let mut socket = tokio::net::TcpStream::connect(server.address()).await.expect("accepts");
+    let mut socket = tokio::net::TcpStream::connect(server.address())
+        .await
+        .expect("accepts");
     let text = format!("GET /mppeep/login HTTP/1.1\r\nHost: {}\r\n\r\n", server.address());
     socket.write_all(text.as_bytes()).await.expect("sent");
     socket.shutdown().await.expect("half closed");
@@ -180,6 +252,9 @@ async fn a_half_closed_client_gets_its_answer() {
 async fn http2_is_not_spoken_over_clear_text() {
     let server = Server::start();
     let echo = say(&server, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await;
-    assert!(!echo.text.as_bytes().starts_with(&[0, 0]), "a settings frame came back");
+    assert!(
+        !echo.text.as_bytes().starts_with(&[0, 0]),
+        "a settings frame came back"
+    );
     let _alive = server.visitor().get("/mppeep/login").await.expect(200);
 }

@@ -45,29 +45,61 @@ async fn the_policy_of_pages_is_strict_and_they_keep_it() {
         answers.push((page, everyone.get(page).await));
     }
     for (page, answer) in answers {
-        assert!(answer.is_html() && matches!(answer.status, 200 | 404), "{page}: {}", answer.status);
+        assert!(
+            answer.is_html() && matches!(answer.status, 200 | 404),
+            "{page}: {}",
+            answer.status
+        );
         let policy = policy(&answer);
-        let of = |name: &str| policy.get(name).or_else(|| policy.get("default-src")).cloned().unwrap_or_default();
+        let of = |name: &str| {
+            policy
+                .get(name)
+                .or_else(|| policy.get("default-src"))
+                .cloned()
+                .unwrap_or_default()
+        };
         for source in of("script-src").iter().chain(&of("style-src")) {
-            for bad in ["'unsafe-inline'", "'unsafe-eval'", "*", "data:", "http:", "https:", "'unsafe-hashes'"] {
+            for bad in [
+                "'unsafe-inline'",
+                "'unsafe-eval'",
+                "*",
+                "data:",
+                "http:",
+                "https:",
+                "'unsafe-hashes'",
+            ] {
                 assert_ne!(source, bad, "{page}");
             }
         }
         assert_eq!(of("object-src"), ["'none'"], "{page}");
         assert_eq!(policy["default-src"], ["'none'"], "{page}");
         for own in ["base-uri", "form-action", "frame-ancestors"] {
-            let sources = policy.get(own).unwrap_or_else(|| panic!("{page} says nothing of {own}"));
-            assert!(*sources == ["'none'"] || *sources == ["'self'"], "{page} {own} {sources:?}");
+            let sources = policy
+                .get(own)
+                .unwrap_or_else(|| panic!("{page} says nothing of {own}"));
+            assert!(
+                *sources == ["'none'"] || *sources == ["'self'"],
+                "{page} {own} {sources:?}"
+            );
         }
         for tag in html::tags(&answer.text()) {
             let event = tag.attributes.keys().find(|name| name.starts_with("on"));
             assert!(event.is_none(), "{page}: {tag:?}");
-            assert!(tag.get("style").is_none() && tag.name != "style", "{page}: {tag:?}");
+            assert!(
+                tag.get("style").is_none() && tag.name != "style",
+                "{page}: {tag:?}"
+            );
             let data = tag.get("type").is_some_and(|kind| kind == "application/json");
-            assert!(tag.name != "script" || tag.get("src").is_some() || data, "{page}: {tag:?}");
+            assert!(
+                tag.name != "script" || tag.get("src").is_some() || data,
+                "{page}: {tag:?}"
+            );
             for name in ["src", "href", "action", "srcset", "poster"] {
                 let link = tag.get(name).unwrap_or("");
-                assert!(!link.contains("//") && !link.starts_with("javascript:"), "{page}: {tag:?}");
+                assert!(
+                    !link.contains("//") && !link.starts_with("javascript:"),
+                    "{page}: {tag:?}"
+                );
             }
         }
     }
@@ -85,13 +117,30 @@ async fn kinds(server: &Server) -> Vec<(&'static str, Response)> {
         ("missing page", admin.get("/mppeep/rien").await),
         ("API list", admin.get(&personnel).await),
         ("API refusal", visitor.get(&personnel).await),
-        ("API error", admin.request("POST", &personnel).body("text/plain", "x").send().await),
-        ("wrong method", admin.request("DELETE", "/mppeep/login").send().await),
+        (
+            "API error",
+            admin
+                .request("POST", &personnel)
+                .body("text/plain", "x")
+                .send()
+                .await,
+        ),
+        (
+            "wrong method",
+            admin.request("DELETE", "/mppeep/login").send().await,
+        ),
         ("health", visitor.get(&format!("{API}/health")).await),
         ("style sheet", visitor.get(STYLE).await),
         ("missing file", visitor.get("/mppeep/static/rien.css").await),
         ("foreign path", visitor.get("/autre").await),
-        ("forgery", visitor.request("POST", "/mppeep/login").header("origin", "null").send().await),
+        (
+            "forgery",
+            visitor
+                .request("POST", "/mppeep/login")
+                .header("origin", "null")
+                .send()
+                .await,
+        ),
     ]
 }
 
@@ -104,14 +153,27 @@ async fn every_kind_of_answer_has_the_security_headers() {
         assert_eq!(answer.header("x-frame-options"), Some("DENY"), "{kind}");
         assert_eq!(answer.header("x-xss-protection"), Some("0"), "{kind}");
         let referrer = answer.header_or_empty("referrer-policy");
-        let private = ["no-referrer", "same-origin", "strict-origin", "strict-origin-when-cross-origin"];
+        let private = [
+            "no-referrer",
+            "same-origin",
+            "strict-origin",
+            "strict-origin-when-cross-origin",
+        ];
         assert!(private.contains(&referrer), "{kind}: {referrer}");
         assert!(answer.header("x-powered-by").is_none(), "{kind}");
         let server = answer.header_or_empty("server");
         assert!(!server.contains(|c: char| c.is_ascii_digit()), "{kind}: {server}");
-        assert_eq!(answer.header("cross-origin-resource-policy"), Some("same-origin"), "{kind}");
+        assert_eq!(
+            answer.header("cross-origin-resource-policy"),
+            Some("same-origin"),
+            "{kind}"
+        );
         if answer.is_html() {
-            assert_eq!(answer.header("cross-origin-opener-policy"), Some("same-origin"), "{kind}");
+            assert_eq!(
+                answer.header("cross-origin-opener-policy"),
+                Some("same-origin"),
+                "{kind}"
+            );
             assert!(answer.header("permissions-policy").is_some(), "{kind}");
         }
     }
@@ -122,7 +184,10 @@ async fn every_kind_of_answer_has_the_security_headers() {
 async fn transport_security_is_promised_over_https_only() {
     let server = Server::start();
     for (scheme, promised) in [(Some("https"), true), (Some("http"), false), (None, false)] {
-        let visitor = scheme.map_or_else(|| server.visitor(), |s| server.visitor().with_header("x-forwarded-proto", s));
+        let visitor = scheme.map_or_else(
+            || server.visitor(),
+            |s| server.visitor().with_header("x-forwarded-proto", s),
+        );
         let answer = visitor.get("/mppeep/login").await.expect(200);
         let promise = answer.header("strict-transport-security");
         assert_eq!(promise.is_some(), promised, "{scheme:?}");
@@ -136,8 +201,17 @@ async fn transport_security_is_promised_over_https_only() {
         }
     }
     // Nobody but a trusted proxy says what the scheme was.
-    let stranger = server.visitor().with_header("x-forwarded-proto", "https").bound_to([127, 0, 0, 2].into());
-    assert!(stranger.get("/mppeep/login").await.header("strict-transport-security").is_none());
+    let stranger = server
+        .visitor()
+        .with_header("x-forwarded-proto", "https")
+        .bound_to([127, 0, 0, 2].into());
+    assert!(
+        stranger
+            .get("/mppeep/login")
+            .await
+            .header("strict-transport-security")
+            .is_none()
+    );
 }
 
 /// H-14
@@ -166,21 +240,50 @@ async fn static_files_are_kept_and_validated() {
     let server = Server::start();
     let visitor = server.visitor();
     let whole = visitor.get(STYLE).await.expect(200);
-    assert_eq!(whole.header("cache-control"), Some("public, max-age=2592000, immutable"));
+    assert_eq!(
+        whole.header("cache-control"),
+        Some("public, max-age=2592000, immutable")
+    );
     let tag = whole.header("etag").expect("an ETag").to_owned();
     let weak = format!("W/{}", tag.trim_start_matches("W/"));
     for known in [tag.as_str(), weak.as_str(), "*", &format!("\"a\", {tag}, \"b\"")] {
-        let answer = visitor.request("GET", STYLE).header("if-none-match", known).send().await.expect(304);
+        let answer = visitor
+            .request("GET", STYLE)
+            .header("if-none-match", known)
+            .send()
+            .await
+            .expect(304);
         assert!(answer.body.is_empty());
         assert_eq!(answer.header("etag"), Some(tag.as_str()));
-        assert_eq!(answer.header("cache-control"), Some("public, max-age=2592000, immutable"));
+        assert_eq!(
+            answer.header("cache-control"),
+            Some("public, max-age=2592000, immutable")
+        );
     }
-    let _other = visitor.request("GET", STYLE).header("if-none-match", "\"autre\"").send().await.expect(200);
+    let _other = visitor
+        .request("GET", STYLE)
+        .header("if-none-match", "\"autre\"")
+        .send()
+        .await
+        .expect(200);
     let many = (0..800).map(|n| format!("{n}-{n}")).collect::<Vec<_>>().join(",");
-    for range in ["bytes=0-9", "bytes=-5", "bytes=999999999-", &format!("bytes={many}")] {
+    for range in [
+        "bytes=0-9",
+        "bytes=-5",
+        "bytes=999999999-",
+        &format!("bytes={many}"),
+    ] {
         let answer = visitor.request("GET", STYLE).header("range", range).send().await;
-        assert!(matches!(answer.status, 200 | 206 | 416), "{range}: {}", answer.status);
-        assert!(answer.body.len() <= whole.body.len() + 1024, "{} bytes", answer.body.len());
+        assert!(
+            matches!(answer.status, 200 | 206 | 416),
+            "{range}: {}",
+            answer.status
+        );
+        assert!(
+            answer.body.len() <= whole.body.len() + 1024,
+            "{} bytes",
+            answer.body.len()
+        );
         if answer.status == 206 && range == "bytes=0-9" {
             assert_eq!(answer.body[..], whole.body[..10]);
         }
@@ -207,7 +310,10 @@ async fn pages_link_files_with_their_hash() {
         let hash = link.split("?v=").nth(1).unwrap_or("");
         assert!(hash.len() >= 8, "{link}");
         let file = server.visitor().get(link).await.expect(200);
-        assert!(file.header_or_empty("cache-control").contains("immutable"), "{link}");
+        assert!(
+            file.header_or_empty("cache-control").contains("immutable"),
+            "{link}"
+        );
     }
     assert!(links >= 1, "the page has a style sheet");
 }
@@ -224,7 +330,12 @@ async fn nothing_private_and_no_absence_is_kept() {
 }
 
 async fn as_coded(client: &Client, path: &str, codings: &str) -> Response {
-    client.request("GET", path).header("accept-encoding", codings).send().await.expect(200)
+    client
+        .request("GET", path)
+        .header("accept-encoding", codings)
+        .send()
+        .await
+        .expect(200)
 }
 
 fn decoded(answer: &Response) -> Vec<u8> {
@@ -249,7 +360,13 @@ async fn answers_are_compressed_as_asked() {
         let plain = hr.get(path).await.expect(200);
         assert!(plain.header("content-encoding").is_none(), "{path}");
         assert!(plain.body.len() > 1024, "{path} is too small to be compressed");
-        assert!(plain.header_or_empty("vary").to_lowercase().contains("accept-encoding"), "{path}");
+        assert!(
+            plain
+                .header_or_empty("vary")
+                .to_lowercase()
+                .contains("accept-encoding"),
+            "{path}"
+        );
         for (asked, expected) in [
             ("br", Some("br")),
             ("gzip", Some("gzip")),
@@ -263,7 +380,13 @@ async fn answers_are_compressed_as_asked() {
         ] {
             let answer = as_coded(&hr, path, asked).await;
             assert_eq!(answer.header("content-encoding"), expected, "{path} for {asked}");
-            assert!(answer.header_or_empty("vary").to_lowercase().contains("accept-encoding"), "{path}");
+            assert!(
+                answer
+                    .header_or_empty("vary")
+                    .to_lowercase()
+                    .contains("accept-encoding"),
+                "{path}"
+            );
             if path == STYLE {
                 assert_eq!(decoded(&answer), plain.body, "{path} for {asked}");
             } else {
@@ -273,7 +396,10 @@ async fn answers_are_compressed_as_asked() {
                 assert!(answer.body.len() < plain.body.len(), "{path} for {asked}");
             }
             if let (Some(one), Some(two)) = (plain.header("etag"), answer.header("etag")) {
-                assert!(expected.is_none() || one != two || one.starts_with("W/"), "{path}: a strong tag for two codings");
+                assert!(
+                    expected.is_none() || one != two || one.starts_with("W/"),
+                    "{path}: a strong tag for two codings"
+                );
             }
         }
     }
@@ -285,14 +411,28 @@ async fn a_nonce_is_never_used_twice() {
     let server = Server::start();
     let nonces = |answer: &Response| -> Vec<String> {
         let policy = answer.header_or_empty("content-security-policy").to_owned();
-        policy.split('\'').filter_map(|part| part.strip_prefix("nonce-").map(str::to_owned)).collect()
+        policy
+            .split('\'')
+            .filter_map(|part| part.strip_prefix("nonce-").map(str::to_owned))
+            .collect()
     };
-    let (one, two) = (server.visitor().get("/mppeep/login").await, server.visitor().get("/mppeep/login").await);
+    let (one, two) = (
+        server.visitor().get("/mppeep/login").await,
+        server.visitor().get("/mppeep/login").await,
+    );
     for nonce in nonces(&one) {
         assert!(nonce.len() >= 22 && !nonces(&two).contains(&nonce));
     }
-    let without = |answer: &Response| nonces(answer).into_iter().fold(answer.text(), |text, nonce| text.replace(&nonce, ""));
-    assert_eq!(without(&one), without(&two), "the login page is the same for everybody");
+    let without = |answer: &Response| {
+        nonces(answer)
+            .into_iter()
+            .fold(answer.text(), |text, nonce| text.replace(&nonce, ""))
+    };
+    assert_eq!(
+        without(&one),
+        without(&two),
+        "the login page is the same for everybody"
+    );
 }
 
 /// The name of the root path is a setting, and every link follows it.
@@ -303,7 +443,10 @@ async fn the_root_path_can_be_another() {
     let _gone = visitor.get("/mppeep/login").await.expect(404);
     let page = visitor.get("/rh-test/login").await.expect(200).text();
     assert!(!page.contains("/mppeep/"), "a link to the old root");
-    let fields = [("username", mppeep_tests::ADMIN_EMAIL), ("password", mppeep_tests::ADMIN_PASSWORD)];
+    let fields = [
+        ("username", mppeep_tests::ADMIN_EMAIL),
+        ("password", mppeep_tests::ADMIN_PASSWORD),
+    ];
     let answer = visitor.post_form("/rh-test/login", &fields).await.expect(303);
     assert_eq!(answer.header("location"), Some("/rh-test/accueil"));
     assert!(answer.set_cookies()[0].contains("Path=/rh-test"));

@@ -55,10 +55,43 @@ async fn broken_bodies_are_problems() {
     let admin = server.admin().await;
     let good = agent(1).body().to_string();
     let mut bodies: Vec<Vec<u8>> = [
-        "", " ", "{", "}", "[", "]", "null", "true", "0", "\"x\"", "[]", "{}", "[{}]", "{\"matricule\"}", "{\"matricule\":}",
-        "{\"matricule\":\"A\",}", "{'matricule':'A'}", "{matricule:1}", "{\"a\":01}", "{\"a\":1e}", "{\"a\":.5}", "{\"a\":+1}",
-        "{\"a\":NaN}", "{\"a\":Infinity}", "{\"a\":undefined}", "{\"a\":\"\\x\"}", "{\"a\":\"\\ud800\"}", "{\"a\":\"\t\"}",
-        "{\"a\":\"\n\"}", "/**/{}", "{}//", "{} {}", "{}x", "\u{feff}{}", "<xml/>", "a=b", "%7B%7D",
+        "",
+        " ",
+        "{",
+        "}",
+        "[",
+        "]",
+        "null",
+        "true",
+        "0",
+        "\"x\"",
+        "[]",
+        "{}",
+        "[{}]",
+        "{\"matricule\"}",
+        "{\"matricule\":}",
+        "{\"matricule\":\"A\",}",
+        "{'matricule':'A'}",
+        "{matricule:1}",
+        "{\"a\":01}",
+        "{\"a\":1e}",
+        "{\"a\":.5}",
+        "{\"a\":+1}",
+        "{\"a\":NaN}",
+        "{\"a\":Infinity}",
+        "{\"a\":undefined}",
+        "{\"a\":\"\\x\"}",
+        "{\"a\":\"\\ud800\"}",
+        "{\"a\":\"\t\"}",
+        "{\"a\":\"\n\"}",
+        "/**/{}",
+        "{}//",
+        "{} {}",
+        "{}x",
+        "\u{feff}{}",
+        "<xml/>",
+        "a=b",
+        "%7B%7D",
     ]
     .iter()
     .map(|text| text.as_bytes().to_vec())
@@ -76,8 +109,16 @@ async fn broken_bodies_are_problems() {
     assert!(bodies.len() >= 47, "{}", bodies.len());
     for body in bodies {
         let shown = String::from_utf8_lossy(&body[..body.len().min(60)]).into_owned();
-        let answer = admin.request("POST", &personnel()).body("application/json", body).send().await;
-        assert!(matches!(answer.status, 400 | 413 | 422), "{shown:?}: {}", answer.status);
+        let answer = admin
+            .request("POST", &personnel())
+            .body("application/json", body)
+            .send()
+            .await;
+        assert!(
+            matches!(answer.status, 400 | 413 | 422),
+            "{shown:?}: {}",
+            answer.status
+        );
         let _problem = answer.problem(answer.status);
     }
     assert_eq!(total(&admin, "personnel").await, 0);
@@ -98,26 +139,46 @@ async fn a_bad_value_in_any_property_is_refused_by_name() {
             let is_text = kinds.contains("string") && property.get("enum").is_none();
             let mut bad: Vec<(Value, &[u16])> = vec![(json!({ "$ne": 1 }), &[400, 422])];
             if is_text {
-                bad.extend([(json!("a\0b"), &[422][..]), (json!(17), &[400, 422][..]), (json!(["x"]), &[400, 422][..])]);
+                bad.extend([
+                    (json!("a\0b"), &[422][..]),
+                    (json!(17), &[400, 422][..]),
+                    (json!(["x"]), &[400, 422][..]),
+                ]);
             } else {
                 bad.push((json!("\u{0}"), &[400, 422]));
             }
             if kinds.contains("integer") || kinds.contains("number") {
-                bad.extend([(json!("douze"), &[400, 422][..]), (json!(9_223_372_036_854_775_807_i64), &[400, 422][..])]);
+                bad.extend([
+                    (json!("douze"), &[400, 422][..]),
+                    (json!(9_223_372_036_854_775_807_i64), &[400, 422][..]),
+                ]);
             }
             for (value, statuses) in bad {
                 let mut body = good.clone();
                 body[name] = value.clone();
                 let answer = admin.post(&operation.path, &body).await;
                 let what = format!("{} {name} = {value}", operation.path);
-                assert!(statuses.contains(&answer.status), "{what}: {} {}", answer.status, answer.text());
+                assert!(
+                    statuses.contains(&answer.status),
+                    "{what}: {} {}",
+                    answer.status,
+                    answer.text()
+                );
                 let problem = answer.problem(answer.status);
                 assert!(problem.to_string().contains(name.as_str()), "{what}: {problem}");
             }
-            let surrogate = good.to_string().replacen(&good[name].to_string(), "\"\\ud800\"", 1);
-            let answer = admin.request("POST", &operation.path).body("application/json", surrogate).send().await;
+            let surrogate = good
+                .to_string()
+                .replacen(&good[name].to_string(), "\"\\ud800\"", 1);
+            let answer = admin
+                .request("POST", &operation.path)
+                .body("application/json", surrogate)
+                .send()
+                .await;
             assert!(matches!(answer.status, 400 | 422), "{name}: {}", answer.status);
-            let required = schema["required"].as_array().is_some_and(|all| all.contains(&json!(name)));
+            let required = schema["required"]
+                .as_array()
+                .is_some_and(|all| all.contains(&json!(name)));
             if required {
                 let mut body = good.clone();
                 body.as_object_mut().expect("an object").remove(name);
@@ -135,9 +196,20 @@ async fn a_bad_value_in_any_property_is_refused_by_name() {
 async fn a_key_stands_once() {
     let server = Server::start();
     let admin = server.admin().await;
-    for doubled in ["\"matricule\":\"AA1\"", "\"family_name\":\"X\"", "\"birth_date\":\"1980-01-01\""] {
-        let body = agent(1).body().to_string().replacen('{', &format!("{{{doubled},"), 1);
-        let answer = admin.request("POST", &personnel()).body("application/json", body).send().await;
+    for doubled in [
+        "\"matricule\":\"AA1\"",
+        "\"family_name\":\"X\"",
+        "\"birth_date\":\"1980-01-01\"",
+    ] {
+        let body = agent(1)
+            .body()
+            .to_string()
+            .replacen('{', &format!("{{{doubled},"), 1);
+        let answer = admin
+            .request("POST", &personnel())
+            .body("application/json", body)
+            .send()
+            .await;
         assert!(matches!(answer.status, 400 | 422), "{doubled}: {}", answer.status);
     }
     assert_eq!(total(&admin, "personnel").await, 0);
@@ -149,15 +221,44 @@ async fn numbers_beyond_reason_are_never_stored() {
     let server = Server::start();
     let admin = server.admin().await;
     let long = "9".repeat(400);
-    let numbers = ["1e400", "-1e400", &long, "9223372036854775807", "9223372036854775808", "-9223372036854775809", "1.5", "-1", "1e308"];
+    let numbers = [
+        "1e400",
+        "-1e400",
+        &long,
+        "9223372036854775807",
+        "9223372036854775808",
+        "-9223372036854775809",
+        "1.5",
+        "-1",
+        "1e308",
+    ];
     for field in ["children", "step", "salary_index"] {
         for number in numbers {
-            let body = agent(1).body().to_string().replacen('{', &format!("{{\"{field}\":{number},"), 1);
-            let answer = admin.request("POST", &personnel()).body("application/json", body).send().await;
-            assert!(matches!(answer.status, 400 | 422), "{field} = {number}: {} {}", answer.status, answer.text());
+            let body = agent(1)
+                .body()
+                .to_string()
+                .replacen('{', &format!("{{\"{field}\":{number},"), 1);
+            let answer = admin
+                .request("POST", &personnel())
+                .body("application/json", body)
+                .send()
+                .await;
+            assert!(
+                matches!(answer.status, 400 | 422),
+                "{field} = {number}: {} {}",
+                answer.status,
+                answer.text()
+            );
         }
     }
-    for page in ["limit=1e400", "limit=9223372036854775808", "limit=-1", "limit=1.5", "page=99999999999999999999", "size=-5"] {
+    for page in [
+        "limit=1e400",
+        "limit=9223372036854775808",
+        "limit=-1",
+        "limit=1.5",
+        "page=99999999999999999999",
+        "size=-5",
+    ] {
         let answer = admin.get(&format!("{}?{page}", personnel())).await;
         assert!((400..500).contains(&answer.status), "{page}: {}", answer.status);
     }
@@ -232,7 +333,11 @@ async fn markup_and_formulas_in_names_are_only_text() {
         body["notes"] = json!(text);
         let answer = admin.post(&personnel(), &body).await;
         if answer.status == 201 {
-            let view = admin.get(answer.header("location").expect("a location")).await.expect(200).json();
+            let view = admin
+                .get(answer.header("location").expect("a location"))
+                .await
+                .expect(200)
+                .json();
             assert_eq!(view["notes"], json!(text), "stored as it was");
             stored.push(view["id"].as_str().expect("an id").to_owned());
         } else {
@@ -240,13 +345,28 @@ async fn markup_and_formulas_in_names_are_only_text() {
         }
     }
     assert!(stored.len() >= 5, "names may hold odd characters");
-    let mut pages = vec!["/mppeep/personnel".to_owned(), "/mppeep/journal".to_owned(), "/mppeep/accueil".to_owned()];
-    pages.extend(stored.iter().flat_map(|id| [format!("/mppeep/personnel/{id}"), format!("/mppeep/personnel/{id}/modifier")]));
+    let mut pages = vec![
+        "/mppeep/personnel".to_owned(),
+        "/mppeep/journal".to_owned(),
+        "/mppeep/accueil".to_owned(),
+    ];
+    pages.extend(stored.iter().flat_map(|id| {
+        [
+            format!("/mppeep/personnel/{id}"),
+            format!("/mppeep/personnel/{id}/modifier"),
+        ]
+    }));
     for path in pages {
         let page = admin.get(&path).await.expect(200).text();
         for tag in html::tags(&page) {
-            assert!(tag.attributes.keys().all(|name| !name.starts_with("on")), "{path}: {tag:?}");
-            assert!(tag.name != "img" || tag.get("src") != Some("x"), "{path}: {tag:?}");
+            assert!(
+                tag.attributes.keys().all(|name| !name.starts_with("on")),
+                "{path}: {tag:?}"
+            );
+            assert!(
+                tag.name != "img" || tag.get("src") != Some("x"),
+                "{path}: {tag:?}"
+            );
         }
         assert!(!page.contains("<script>alert"), "{path}");
         assert!(!page.contains("49</"), "{path} computed a template");
@@ -259,8 +379,22 @@ async fn impossible_dates_are_named() {
     let server = Server::start();
     let admin = server.admin().await;
     let dates = [
-        "infinity", "-infinity", "now", "today", "0000-00-00", "2026-02-30", "2026-13-01", "1980-1-1", "01/02/1980",
-        "1980-01-01T00:00:00Z", "19800101", "-0001-01-01", "10000-01-01", "", " ", "1980-01-01 ",
+        "infinity",
+        "-infinity",
+        "now",
+        "today",
+        "0000-00-00",
+        "2026-02-30",
+        "2026-13-01",
+        "1980-1-1",
+        "01/02/1980",
+        "1980-01-01T00:00:00Z",
+        "19800101",
+        "-0001-01-01",
+        "10000-01-01",
+        "",
+        " ",
+        "1980-01-01 ",
     ];
     for date in dates {
         let mut body = agent(1).body();
@@ -270,7 +404,10 @@ async fn impossible_dates_are_named() {
             continue; // a blank at the end may be forgiven
         }
         let problem = answer.problem(422);
-        assert!(problem["errors"].to_string().contains("birth_date"), "{date}: {problem}");
+        assert!(
+            problem["errors"].to_string().contains("birth_date"),
+            "{date}: {problem}"
+        );
     }
 }
 
@@ -278,15 +415,46 @@ async fn impossible_dates_are_named() {
 async fn hostile_queries(admin: &Client, operation: &Operation) -> usize {
     let long = "a".repeat(5000);
     let values = [
-        "%00", "'", "\"", "%", "_", "*", "( OR", "NEAR(", "\\", "-1", "0", "999999999999", "1e9", "NaN", "null", "[]", "{}", "../x",
-        "' OR 1=1 --", "\u{1F600}", "%ff", "2026-99-99", "\u{202e}abc", long.as_str(),
+        "%00",
+        "'",
+        "\"",
+        "%",
+        "_",
+        "*",
+        "( OR",
+        "NEAR(",
+        "\\",
+        "-1",
+        "0",
+        "999999999999",
+        "1e9",
+        "NaN",
+        "null",
+        "[]",
+        "{}",
+        "../x",
+        "' OR 1=1 --",
+        "\u{1F600}",
+        "%ff",
+        "2026-99-99",
+        "\u{202e}abc",
+        long.as_str(),
     ];
     let mut count = 0;
     for name in &operation.query {
         for value in values {
-            let value = if value.starts_with('%') && value.len() == 3 { value.to_owned() } else { encode(value) };
+            let value = if value.starts_with('%') && value.len() == 3 {
+                value.to_owned()
+            } else {
+                encode(value)
+            };
             let answer = admin.get(&format!("{}?{name}={value}", operation.path)).await;
-            assert!(answer.status < 500, "{} {name}={value}: {}", operation.path, answer.status);
+            assert!(
+                answer.status < 500,
+                "{} {name}={value}: {}",
+                operation.path,
+                answer.status
+            );
             if answer.status != 200 {
                 let _problem = answer.problem(answer.status);
             } else if let Some(items) = answer.json()["items"].as_array() {
@@ -304,7 +472,12 @@ async fn hostile_queries(admin: &Client, operation: &Operation) -> usize {
 #[tokio::test]
 async fn no_query_breaks_a_list() {
     let server = Server::demo();
-    let everyone = server.logged_in(&mppeep_tests::server::demo_email("sdrh"), mppeep_tests::DEMO_PASSWORD).await;
+    let everyone = server
+        .logged_in(
+            &mppeep_tests::server::demo_email("sdrh"),
+            mppeep_tests::DEMO_PASSWORD,
+        )
+        .await;
     let mut count = 0;
     for operation in Description::of_the_binary().operations() {
         if operation.method == "GET" && !operation.path.contains('{') && operation.path.starts_with(API) {
@@ -312,7 +485,10 @@ async fn no_query_breaks_a_list() {
         }
     }
     println!("{count} queries");
-    assert!(count >= 200, "only {count} queries: are the parameters described?");
+    assert!(
+        count >= 200,
+        "only {count} queries: are the parameters described?"
+    );
     for limit in ["limit=200", "size=200"] {
         let page = list(&everyone, &format!("personnel?{limit}")).await;
         assert!(page["items"].as_array().expect("items").len() <= 200);
@@ -328,15 +504,47 @@ async fn odd_identifiers_find_nothing() {
     let server = Server::start();
     let admin = server.admin().await;
     let ids = [
-        "0", "1", "-1", "1.0", "abc", "null", "undefined", "%00", "%20", "'", "%22", "..", "%2e%2e", "%2f", "*", "1%20OR%201=1",
-        "00000000-0000-0000-0000-000000000000", "ffffffff-ffff-ffff-ffff-ffffffffffff", "00000000-0000-0000-0000-00000000000",
-        "g0000000-0000-0000-0000-000000000000", "{00000000-0000-0000-0000-000000000000}", "urn:uuid:00000000-0000-0000-0000-000000000000",
-        "9223372036854775808", "%F0%9F%98%80", "a%0d%0aSet-Cookie:x", "%ff", "nouveau%00",
+        "0",
+        "1",
+        "-1",
+        "1.0",
+        "abc",
+        "null",
+        "undefined",
+        "%00",
+        "%20",
+        "'",
+        "%22",
+        "..",
+        "%2e%2e",
+        "%2f",
+        "*",
+        "1%20OR%201=1",
+        "00000000-0000-0000-0000-000000000000",
+        "ffffffff-ffff-ffff-ffff-ffffffffffff",
+        "00000000-0000-0000-0000-00000000000",
+        "g0000000-0000-0000-0000-000000000000",
+        "{00000000-0000-0000-0000-000000000000}",
+        "urn:uuid:00000000-0000-0000-0000-000000000000",
+        "9223372036854775808",
+        "%F0%9F%98%80",
+        "a%0d%0aSet-Cookie:x",
+        "%ff",
+        "nouveau%00",
     ];
     for id in ids {
         for kind in ["personnel", "absences", "evaluations", "users"] {
-            let answer = admin.get(&format!("{API}/{kind}/{}", id.replace('{', "%7B").replace('}', "%7D"))).await;
-            assert!((400..500).contains(&answer.status), "{kind}/{id}: {}", answer.status);
+            let answer = admin
+                .get(&format!(
+                    "{API}/{kind}/{}",
+                    id.replace('{', "%7B").replace('}', "%7D")
+                ))
+                .await;
+            assert!(
+                (400..500).contains(&answer.status),
+                "{kind}/{id}: {}",
+                answer.status
+            );
             let _problem = answer.problem(answer.status);
         }
     }

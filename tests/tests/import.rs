@@ -28,7 +28,10 @@ fn prepared() -> Launch {
 }
 
 fn agents(launch: &Launch) -> u64 {
-    sqlite3(&database_in(launch.data()), "select count(*) from personnel").trim().parse().expect("a number")
+    sqlite3(&database_in(launch.data()), "select count(*) from personnel")
+        .trim()
+        .parse()
+        .expect("a number")
 }
 
 /// Ten thousand rows: the dry run writes nothing, the real one everything, a second one nothing more. Times are printed.
@@ -50,7 +53,11 @@ fn ten_thousand_rows_are_read_checked_and_written() {
     let begun = Instant::now();
     let report = launch.run_well(&["import", "personnel", text(&file)]);
     println!("the same again: {:?}", begun.elapsed());
-    assert_eq!(before, state(), "a second import of the same file changes nothing: {report}");
+    assert_eq!(
+        before,
+        state(),
+        "a second import of the same file changes nothing: {report}"
+    );
 }
 
 /// Two hundred planted errors: each is told at its row and column, and nothing is written.
@@ -82,7 +89,10 @@ fn two_hundred_planted_errors_are_all_told_and_nothing_is_written() {
         let told = told_errors(&done.1);
         let missing: Vec<_> = planted.difference(&told).collect();
         let invented: Vec<_> = told.difference(&planted).collect();
-        assert!(missing.is_empty() && invented.is_empty(), "missing {missing:?}, invented {invented:?}");
+        assert!(
+            missing.is_empty() && invented.is_empty(),
+            "missing {missing:?}, invented {invented:?}"
+        );
         assert_eq!(agents(&launch), 0, "something was written");
     }
 }
@@ -92,15 +102,25 @@ fn run_json(launch: &Launch, arguments: &[&str]) -> (Option<i32>, String) {
     let mut moved: Vec<&str> = arguments[1..].to_vec();
     moved.push("--json");
     let done = launch.run(&moved);
-    (done.status.code(), String::from_utf8_lossy(&done.stdout).into_owned() + &String::from_utf8_lossy(&done.stderr))
+    (
+        done.status.code(),
+        String::from_utf8_lossy(&done.stdout).into_owned() + &String::from_utf8_lossy(&done.stderr),
+    )
 }
 
 /// The (row, column) of every error in the report of the command line.
 fn told_errors(report: &str) -> BTreeSet<(u64, u64)> {
-    let line = report.lines().find(|line| line.starts_with('{')).unwrap_or_else(|| panic!("no JSON in {report}"));
-    let report: serde_json::Value =
-        serde_json::from_str(line).or_else(|_| serde_json::from_str(report)).expect("the report is JSON");
-    let findings = report["findings"].as_array().or_else(|| report["errors"].as_array()).expect("findings");
+    let line = report
+        .lines()
+        .find(|line| line.starts_with('{'))
+        .unwrap_or_else(|| panic!("no JSON in {report}"));
+    let report: serde_json::Value = serde_json::from_str(line)
+        .or_else(|_| serde_json::from_str(report))
+        .expect("the report is JSON");
+    let findings = report["findings"]
+        .as_array()
+        .or_else(|| report["errors"].as_array())
+        .expect("findings");
     findings
         .iter()
         .filter(|finding| finding["severity"].is_null() || finding["severity"] == "error")
@@ -108,7 +128,10 @@ fn told_errors(report: &str) -> BTreeSet<(u64, u64)> {
             let row = finding["row"].as_u64().expect("a row");
             let column = match &finding["column"] {
                 serde_json::Value::String(letters) => {
-                    letters.bytes().fold(0, |sum, letter| sum * 26 + u64::from(letter - b'A') + 1) - 1
+                    letters
+                        .bytes()
+                        .fold(0, |sum, letter| sum * 26 + u64::from(letter - b'A') + 1)
+                        - 1
                 }
                 other => other.as_u64().expect("a column"),
             };
@@ -139,7 +162,10 @@ fn a_kill_during_the_import_leaves_none_of_it() {
             assert_eq!(count, 10_000);
             break;
         }
-        assert!(count == 0 || count == 10_000, "{count} agents after a kill at {wait} ms");
+        assert!(
+            count == 0 || count == 10_000,
+            "{count} agents after a kill at {wait} ms"
+        );
         interrupted += 1;
         if count == 10_000 {
             break;
@@ -148,7 +174,10 @@ fn a_kill_during_the_import_leaves_none_of_it() {
     assert!(interrupted > 0);
     let _report = launch.run_well(&["import", "personnel", text(&file)]);
     assert_eq!(agents(&launch), 10_000);
-    assert_eq!(sqlite3(&database_in(launch.data()), "pragma integrity_check").trim(), "ok");
+    assert_eq!(
+        sqlite3(&database_in(launch.data()), "pragma integrity_check").trim(),
+        "ok"
+    );
 }
 
 /// What is exported is read back without loss, in both formats.
@@ -162,14 +191,24 @@ fn an_export_is_read_back_without_loss() {
         let columns = "matricule, family_name, given_names, birth_date, sex, grade, step, salary_index, status, position, \
                        job_title, recruitment_date, service_start_date, national_id, marital_status, children, email, address, version";
         let state = |launch: &Launch| {
-            sqlite3(&database_in(launch.data()), &format!("select {columns} from personnel order by matricule"))
+            sqlite3(
+                &database_in(launch.data()),
+                &format!("select {columns} from personnel order by matricule"),
+            )
         };
         let before = state(&launch);
         let _again = launch.run_well(&["import", "personnel", text(&file)]);
-        assert_eq!(before, state(&launch), "an import of what was exported changes nothing ({format})");
+        assert_eq!(
+            before,
+            state(&launch),
+            "an import of what was exported changes nothing ({format})"
+        );
         if format == "csv" {
             let text = std::fs::read(&file).expect("the export");
-            assert!(text.starts_with(b"\xef\xbb\xbf"), "a spreadsheet needs the mark to read accents");
+            assert!(
+                text.starts_with(b"\xef\xbb\xbf"),
+                "a spreadsheet needs the mark to read accents"
+            );
             assert!(text.contains(&b';'));
         }
     }
@@ -189,7 +228,17 @@ fn files_come_in_many_shapes() {
             cells
         }),
     );
-    let plain = csv(&["MATRICULE", "NOM", "PRENOMS", "DATE DE NAISSANCE", "SEXE", "GRADE"], rows());
+    let plain = csv(
+        &[
+            "MATRICULE",
+            "NOM",
+            "PRENOMS",
+            "DATE DE NAISSANCE",
+            "SEXE",
+            "GRADE",
+        ],
+        rows(),
+    );
     let iso = csv(
         &HEADER,
         rows().map(|mut cells| {
@@ -199,13 +248,24 @@ fn files_come_in_many_shapes() {
         }),
     );
     let extra = csv(
-        &["Matricule", "Nom", "Prénoms", "Date de naissance", "Sexe", "Grade", "Couleur préférée"],
+        &[
+            "Matricule",
+            "Nom",
+            "Prénoms",
+            "Date de naissance",
+            "Sexe",
+            "Grade",
+            "Couleur préférée",
+        ],
         rows().map(|mut cells| {
             cells.push("bleu".into());
             cells
         }),
     );
-    let latin: Vec<u8> = semicolons.chars().map(|c| u8::try_from(u32::from(c)).expect("Windows-1252 has it")).collect();
+    let latin: Vec<u8> = semicolons
+        .chars()
+        .map(|c| u8::try_from(u32::from(c)).expect("Windows-1252 has it"))
+        .collect();
     let shapes: [(&str, Vec<u8>); 8] = [
         ("semicolons", semicolons.clone().into_bytes()),
         ("mark", [b"\xef\xbb\xbf", semicolons.as_bytes()].concat()),
@@ -221,7 +281,8 @@ fn files_come_in_many_shapes() {
         let launch = prepared();
         let file = write(&launch, &format!("{name}.csv"), content);
         let _report = launch.run_well(&["import", "personnel", text(&file)]);
-        let question = "select matricule, family_name, given_names, birth_date, sex, grade from personnel order by 1";
+        let question =
+            "select matricule, family_name, given_names, birth_date, sex, grade from personnel order by 1";
         let state = sqlite3(&database_in(launch.data()), question);
         assert_eq!(state.lines().count(), 10, "{name}");
         assert!(state.contains("KONÉ"), "{name}: {state}");
@@ -239,12 +300,20 @@ async fn what_a_file_does_not_say_stays() {
     let admin = server.admin().await;
     let view = create_agent(&admin, 1).await;
     let rows = [vec!["T000001".to_owned(), String::new(), "Directrice".to_owned()]];
-    let file = write(server.launch(), "peu.csv", csv(&["Matricule", "Nom", "Fonction"], rows));
+    let file = write(
+        server.launch(),
+        "peu.csv",
+        csv(&["Matricule", "Nom", "Fonction"], rows),
+    );
     let _report = server.launch().run_well(&["import", "personnel", text(&file)]);
     let page = list(&admin, "personnel").await;
     assert_eq!(page["total"], 1);
     assert_eq!(page["items"][0]["family_name"], view["family_name"]);
-    let path = format!("{}/personnel/{}", mppeep_tests::api::API, view["id"].as_str().expect("an id"));
+    let path = format!(
+        "{}/personnel/{}",
+        mppeep_tests::api::API,
+        view["id"].as_str().expect("an id")
+    );
     let now = admin.get(&path).await.expect(200).json();
     assert_eq!(now["job_title"], "Directrice");
     assert_eq!(now["birth_date"], view["birth_date"]);

@@ -17,7 +17,11 @@ async fn fail(client: &Client, times: usize) {
 #[track_caller]
 fn retry_after(blocked: &Response) -> u64 {
     assert_eq!(blocked.status, 429, "{}", blocked.text());
-    blocked.header("retry-after").expect("Retry-After").parse().expect("seconds")
+    blocked
+        .header("retry-after")
+        .expect("Retry-After")
+        .parse()
+        .expect("seconds")
 }
 
 ///
@@ -29,12 +33,19 @@ async fn five_failures_and_the_sixth_attempt_is_refused_whatever_it_brings() {
     let blocked = client.login(ADMIN_EMAIL, WRONG).await;
     assert!((1..=900).contains(&retry_after(&blocked)));
     let text = html::text(&blocked.text());
-    assert!(text.contains("Trop de tentatives. Réessayez dans 15 minutes."), "{text}");
+    assert!(
+        text.contains("Trop de tentatives. Réessayez dans 15 minutes."),
+        "{text}"
+    );
     assert_eq!(blocked.header("cache-control"), Some("no-store"));
     let right = client.login(ADMIN_EMAIL, ADMIN_PASSWORD).await;
     let _seconds = retry_after(&right);
     assert!(right.set_cookies().is_empty() && !client.is_logged_in().await);
-    let _elsewhere = server.visitor_from("203.0.113.8").login(ADMIN_EMAIL, ADMIN_PASSWORD).await.expect(303);
+    let _elsewhere = server
+        .visitor_from("203.0.113.8")
+        .login(ADMIN_EMAIL, ADMIN_PASSWORD)
+        .await
+        .expect(303);
 }
 
 /// The form says what is left, and counts the address only.
@@ -42,7 +53,11 @@ async fn five_failures_and_the_sixth_attempt_is_refused_whatever_it_brings() {
 async fn the_remaining_tries_are_those_of_the_address() {
     let server = Server::start();
     let client = server.visitor_from("203.0.113.7");
-    for (name, left) in [(ADMIN_EMAIL, "4 essais"), ("x@mppeep.example", "3 essais"), (ADMIN_EMAIL, "2 essais")] {
+    for (name, left) in [
+        (ADMIN_EMAIL, "4 essais"),
+        ("x@mppeep.example", "3 essais"),
+        (ADMIN_EMAIL, "2 essais"),
+    ] {
         let page = html::text(&client.login(name, WRONG).await.expect(401).text());
         assert!(page.contains(left), "{left}: {page}");
     }
@@ -69,7 +84,10 @@ async fn own_logins_in_between_never_help_guessing_another_account() {
     let client = server.visitor_from("203.0.113.7");
     for _ in 0..4 {
         fail(&client, 1).await;
-        let _in = client.login(&demo_email("agent"), DEMO_PASSWORD).await.expect(303);
+        let _in = client
+            .login(&demo_email("agent"), DEMO_PASSWORD)
+            .await
+            .expect(303);
     }
     fail(&client, 1).await;
     let _seconds = retry_after(&client.login(ADMIN_EMAIL, WRONG).await);
@@ -107,10 +125,22 @@ async fn other_address_headers_change_nothing() {
             .with_header("x-forwarded-for", &format!("198.51.100.{round}"));
         for header in headers {
             let value = format!("198.51.100.{round}");
-            draft = draft.with_header(header, &if header == "forwarded" { format!("for={value}") } else { value });
+            draft = draft.with_header(
+                header,
+                &if header == "forwarded" {
+                    format!("for={value}")
+                } else {
+                    value
+                },
+            );
         }
         let answer = draft.login(ADMIN_EMAIL, WRONG).await;
-        assert_eq!(answer.status, if round < 5 { 401 } else { 429 }, "attempt {}", round + 1);
+        assert_eq!(
+            answer.status,
+            if round < 5 { 401 } else { 429 },
+            "attempt {}",
+            round + 1
+        );
     }
 }
 
@@ -125,16 +155,30 @@ async fn one_customer_of_ipv6_is_one_address() {
     }
     assert_eq!(&statuses[..5], &[401; 5]);
     assert!(statuses[5..].iter().all(|status| *status == 429), "{statuses:?}");
-    let _neighbour = server.visitor_from("2001:db8:0:8::1").login(ADMIN_EMAIL, ADMIN_PASSWORD).await.expect(303);
+    let _neighbour = server
+        .visitor_from("2001:db8:0:8::1")
+        .login(ADMIN_EMAIL, ADMIN_PASSWORD)
+        .await
+        .expect(303);
 }
 
 /// The same address in other spellings stays the same address.
 #[tokio::test]
 async fn spellings_of_an_address_are_one_address() {
     let server = Server::start();
-    let spellings = ["203.0.113.7", "::ffff:203.0.113.7", "::ffff:cb00:7107", "0:0:0:0:0:ffff:203.0.113.7", " 203.0.113.7 "];
+    let spellings = [
+        "203.0.113.7",
+        "::ffff:203.0.113.7",
+        "::ffff:cb00:7107",
+        "0:0:0:0:0:ffff:203.0.113.7",
+        " 203.0.113.7 ",
+    ];
     for spelling in spellings {
-        let _refused = server.visitor_from(spelling).login(ADMIN_EMAIL, WRONG).await.expect(401);
+        let _refused = server
+            .visitor_from(spelling)
+            .login(ADMIN_EMAIL, WRONG)
+            .await
+            .expect(401);
     }
     let _seconds = retry_after(&server.visitor_from("203.0.113.7").login(ADMIN_EMAIL, WRONG).await);
 }
@@ -147,9 +191,16 @@ async fn a_peer_that_is_not_trusted_cannot_choose_its_address() {
     for round in 0..6_u8 {
         let client = server.visitor_from(&format!("198.51.100.{round}")).bound_to(peer);
         let answer = client.login(ADMIN_EMAIL, WRONG).await;
-        assert_eq!(answer.status, if round < 5 { 401 } else { 429 }, "attempt {}", round + 1);
+        assert_eq!(
+            answer.status,
+            if round < 5 { 401 } else { 429 },
+            "attempt {}",
+            round + 1
+        );
     }
-    let other = server.visitor().bound_to("127.0.0.3".parse().expect("an address"));
+    let other = server
+        .visitor()
+        .bound_to("127.0.0.3".parse().expect("an address"));
     let _in = other.login(ADMIN_EMAIL, ADMIN_PASSWORD).await.expect(303);
 }
 
@@ -157,7 +208,13 @@ async fn a_peer_that_is_not_trusted_cannot_choose_its_address() {
 #[tokio::test]
 async fn without_a_usable_header_the_peer_counts() {
     let server = Server::start();
-    let values = [None, Some("not an address"), Some(""), Some("203.0.113.1, 203.0.113.2"), Some("203.0.113.999")];
+    let values = [
+        None,
+        Some("not an address"),
+        Some(""),
+        Some("203.0.113.1, 203.0.113.2"),
+        Some("203.0.113.999"),
+    ];
     for value in values {
         let client = value.map_or_else(|| server.visitor(), |value| server.visitor_from(value));
         let _refused = client.login(ADMIN_EMAIL, WRONG).await.expect(401);
@@ -198,14 +255,21 @@ async fn one_account_guessed_from_everywhere_is_delayed_and_not_locked() {
     let _in = owner.login(ADMIN_EMAIL, ADMIN_PASSWORD).await.expect(303);
     let mut delayed = 0;
     for number in 0..101 {
-        let answer = server.visitor_from(&format!("198.51.{number}.1")).login(ADMIN_EMAIL, WRONG).await;
+        let answer = server
+            .visitor_from(&format!("198.51.{number}.1"))
+            .login(ADMIN_EMAIL, WRONG)
+            .await;
         if answer.status == 429 {
             delayed += 1;
             assert!(retry_after(&answer) <= 10, "a delay, not a lock");
         }
     }
     assert!(delayed > 0, "101 failures of one account and nobody waits");
-    let _home = server.visitor_from("192.0.2.1").login(ADMIN_EMAIL, ADMIN_PASSWORD).await.expect(303);
+    let _home = server
+        .visitor_from("192.0.2.1")
+        .login(ADMIN_EMAIL, ADMIN_PASSWORD)
+        .await
+        .expect(303);
 }
 
 ///
@@ -214,12 +278,20 @@ async fn the_refusal_is_structured() {
     let server = Server::start();
     let client = server.visitor_from("203.0.113.7");
     fail(&client, 5).await;
-    let draft = client.request("POST", "/mppeep/login").header("accept", "application/json");
-    let blocked = draft.form(&[("username", ADMIN_EMAIL), ("password", WRONG)]).send().await;
+    let draft = client
+        .request("POST", "/mppeep/login")
+        .header("accept", "application/json");
+    let blocked = draft
+        .form(&[("username", ADMIN_EMAIL), ("password", WRONG)])
+        .send()
+        .await;
     let _problem = blocked.problem(429);
     let limit = blocked.header("ratelimit").expect("RateLimit");
     let after = |mark: &str| -> u64 {
-        let rest = limit.split(mark).nth(1).unwrap_or_else(|| panic!("{mark} in {limit}"));
+        let rest = limit
+            .split(mark)
+            .nth(1)
+            .unwrap_or_else(|| panic!("{mark} in {limit}"));
         rest.split(';').next().expect("a part").parse().expect("a number")
     };
     assert_eq!(after(";r="), 0);
@@ -262,13 +334,21 @@ async fn a_restart_does_not_forget_the_failures() {
     fail(&server.visitor_from("203.0.113.7"), 5).await;
     let launch = server.kill();
     let server = launch.start();
-    let _seconds = retry_after(&server.visitor_from("203.0.113.7").login(ADMIN_EMAIL, ADMIN_PASSWORD).await);
+    let _seconds = retry_after(
+        &server
+            .visitor_from("203.0.113.7")
+            .login(ADMIN_EMAIL, ADMIN_PASSWORD)
+            .await,
+    );
 }
 
 /// The general limit for anonymous visitors: a burst, then 429 with the wait; health and static files are exempt.
 #[tokio::test]
 async fn anonymous_requests_are_limited_by_address() {
-    let server = Launch::new().env("MPPEEP_REQUEST_RATE", 1).env("MPPEEP_REQUEST_BURST", 5).start();
+    let server = Launch::new()
+        .env("MPPEEP_REQUEST_RATE", 1)
+        .env("MPPEEP_REQUEST_BURST", 5)
+        .start();
     let client = server.visitor_from("203.0.113.7");
     let mut statuses = Vec::new();
     for _ in 0..12 {
@@ -282,17 +362,28 @@ async fn anonymous_requests_are_limited_by_address() {
         let _health = client.get("/mppeep/api/v1/health").await.expect(200);
         let _style = client.get("/mppeep/static/css/style.css").await.expect(200);
     }
-    let _other = server.visitor_from("203.0.113.8").get("/mppeep/login").await.expect(200);
+    let _other = server
+        .visitor_from("203.0.113.8")
+        .get("/mppeep/login")
+        .await
+        .expect(200);
 }
 
 /// The general limit for users goes by the user, whatever address he has.
 #[tokio::test]
 async fn users_are_limited_by_user() {
-    let server = Launch::new().env("MPPEEP_USER_REQUEST_RATE", 1).env("MPPEEP_USER_REQUEST_BURST", 10).start();
+    let server = Launch::new()
+        .env("MPPEEP_USER_REQUEST_RATE", 1)
+        .env("MPPEEP_USER_REQUEST_BURST", 10)
+        .start();
     let client = server.admin().await;
     let mut refused = 0;
     for number in 0..30 {
-        let answer = client.clone().coming_from(&format!("198.51.100.{number}")).get("/mppeep/api/v1/personnel").await;
+        let answer = client
+            .clone()
+            .coming_from(&format!("198.51.100.{number}"))
+            .get("/mppeep/api/v1/personnel")
+            .await;
         refused += usize::from(answer.status == 429);
         if answer.status == 429 {
             let _problem = answer.problem(429);

@@ -17,8 +17,22 @@ fn visible(answer: &Response, username: &str) -> (u16, Vec<(String, String)>, St
         .headers
         .iter()
         .filter(|(name, _)| !varying.contains(&name.as_str()))
-        .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
-        .map(|(name, value)| (name.clone(), if name == "content-security-policy" { String::new() } else { value }))
+        .map(|(name, value)| {
+            (
+                name.to_string(),
+                String::from_utf8_lossy(value.as_bytes()).into_owned(),
+            )
+        })
+        .map(|(name, value)| {
+            (
+                name.clone(),
+                if name == "content-security-policy" {
+                    String::new()
+                } else {
+                    value
+                },
+            )
+        })
         .collect();
     let mut body = answer.text().replace(username, "<the typed name>");
     if let Some(id) = answer.header("x-request-id") {
@@ -33,16 +47,26 @@ async fn the_form_is_french_and_friendly_to_password_managers() {
     let server = Server::start();
     let page = server.visitor().get("/mppeep/login").await.expect(200).text();
     let tags = html::tags(&page);
-    assert!(tags.iter().any(|tag| tag.name == "html" && tag.get("lang") == Some("fr")));
+    assert!(
+        tags.iter()
+            .any(|tag| tag.name == "html" && tag.get("lang") == Some("fr"))
+    );
     let form = html::form_to(&page, "/login");
     assert_eq!(form.method, "post");
     let control = |name: &str| {
-        form.controls.iter().find(|tag| tag.get("name") == Some(name)).unwrap_or_else(|| panic!("a field {name}"))
+        form.controls
+            .iter()
+            .find(|tag| tag.get("name") == Some(name))
+            .unwrap_or_else(|| panic!("a field {name}"))
     };
     assert_eq!(control("password").get("type"), Some("password"));
     assert_eq!(control("username").get("autocomplete"), Some("username"));
     assert_eq!(control("password").get("autocomplete"), Some("current-password"));
-    assert!(form.controls.iter().all(|tag| tag.get("autocomplete") != Some("off")));
+    assert!(
+        form.controls
+            .iter()
+            .all(|tag| tag.get("autocomplete") != Some("off"))
+    );
 }
 
 /// A-02, A-04: two fields and nothing else, as a program that is no browser sends them.
@@ -61,7 +85,10 @@ async fn the_cookie_has_exactly_the_attributes_of_the_contract() {
     let server = Server::start();
     for scheme in [None, Some("http"), Some("https")] {
         let client = server.visitor();
-        let client = scheme.map_or_else(|| client.clone(), |scheme| client.clone().with_header("x-forwarded-proto", scheme));
+        let client = scheme.map_or_else(
+            || client.clone(),
+            |scheme| client.clone().with_header("x-forwarded-proto", scheme),
+        );
         let answer = client.login(ADMIN_EMAIL, ADMIN_PASSWORD).await.expect(303);
         let cookies = answer.set_cookies();
         assert_eq!(cookies.len(), 1, "{cookies:?}");
@@ -69,7 +96,16 @@ async fn the_cookie_has_exactly_the_attributes_of_the_contract() {
         assert!(parts[0].starts_with("session_id="));
         let mut attributes: Vec<String> = parts[1..].iter().map(|part| part.to_ascii_lowercase()).collect();
         attributes.sort();
-        assert_eq!(attributes, ["httponly", "max-age=604800", "path=/mppeep", "samesite=lax", "secure"]);
+        assert_eq!(
+            attributes,
+            [
+                "httponly",
+                "max-age=604800",
+                "path=/mppeep",
+                "samesite=lax",
+                "secure"
+            ]
+        );
         assert_eq!(answer.header("cache-control"), Some("no-store"));
     }
 }
@@ -94,7 +130,11 @@ async fn refusals_do_not_tell_whether_an_account_exists() {
         let answer = client.login(name, password).await.expect(401);
         assert!(answer.set_cookies().is_empty());
         assert!(!client.is_logged_in().await);
-        assert!(html::text(&answer.text()).contains("Il reste 4 essais"), "{}", html::text(&answer.text()));
+        assert!(
+            html::text(&answer.text()).contains("Il reste 4 essais"),
+            "{}",
+            html::text(&answer.text())
+        );
         seen.push(visible(&answer, name));
     }
     for other in &seen[1..] {
@@ -122,9 +162,19 @@ async fn an_unknown_account_costs_the_same_work() {
             assert_eq!(status, 401, "the first failures of an account are evaluated");
         }
     }
-    println!("known {} ticks, unknown {} ticks, in {:?}", spent[0], spent[1], begun.elapsed());
+    println!(
+        "known {} ticks, unknown {} ticks, in {:?}",
+        spent[0],
+        spent[1],
+        begun.elapsed()
+    );
     let (less, more) = (spent[0].min(spent[1]), spent[0].max(spent[1]));
-    assert!(less * 2 >= more, "known {} ticks, unknown {} ticks", spent[0], spent[1]);
+    assert!(
+        less * 2 >= more,
+        "known {} ticks, unknown {} ticks",
+        spent[0],
+        spent[1]
+    );
 }
 
 /// A-08: the password is compared whole and as it is.
@@ -144,7 +194,11 @@ async fn nearly_right_passwords_are_refused() {
     for (number, password) in almost.iter().enumerate() {
         let client = server.visitor_from(&format!("203.0.113.{number}"));
         let answer = client.login(ADMIN_EMAIL, password).await;
-        assert!((400..500).contains(&answer.status), "{password:?}: {}", answer.status);
+        assert!(
+            (400..500).contains(&answer.status),
+            "{password:?}: {}",
+            answer.status
+        );
         assert!(!client.is_logged_in().await, "{password:?}");
     }
 }
@@ -153,13 +207,29 @@ async fn nearly_right_passwords_are_refused() {
 #[tokio::test]
 async fn broken_text_is_refused_and_not_a_fault() {
     let server = Server::start();
-    for (number, broken) in ["%00", "a%00b", "%ff%fe", "%ed%a0%80", "%c3%28", "%f4%90%80%80", "%"].iter().enumerate() {
-        for (side, body) in [format!("username={broken}&password=x"), format!("username=a%40b.example&password={broken}")]
-            .into_iter()
-            .enumerate()
+    for (number, broken) in [
+        "%00",
+        "a%00b",
+        "%ff%fe",
+        "%ed%a0%80",
+        "%c3%28",
+        "%f4%90%80%80",
+        "%",
+    ]
+    .iter()
+    .enumerate()
+    {
+        for (side, body) in [
+            format!("username={broken}&password=x"),
+            format!("username=a%40b.example&password={broken}"),
+        ]
+        .into_iter()
+        .enumerate()
         {
             let client = server.visitor_from(&format!("203.0.{number}.{side}"));
-            let draft = client.request("POST", "/mppeep/login").body("application/x-www-form-urlencoded", body.clone());
+            let draft = client
+                .request("POST", "/mppeep/login")
+                .body("application/x-www-form-urlencoded", body.clone());
             let answer = draft.send().await;
             assert!((400..500).contains(&answer.status), "{body}: {}", answer.status);
             assert!(answer.set_cookies().is_empty());
@@ -186,15 +256,25 @@ async fn injections_open_nothing() {
         "%' AND 1=1 AND '%'='",
     ];
     for (number, attempt) in attempts.iter().enumerate() {
-        for (side, (name, password)) in [(*attempt, WRONG), (ADMIN_EMAIL, *attempt)].into_iter().enumerate() {
+        for (side, (name, password)) in [(*attempt, WRONG), (ADMIN_EMAIL, *attempt)]
+            .into_iter()
+            .enumerate()
+        {
             let client = server.visitor_from(&format!("203.0.{number}.{side}"));
             let answer = client.login(name, password).await;
-            assert!((400..500).contains(&answer.status), "{attempt}: {}", answer.status);
+            assert!(
+                (400..500).contains(&answer.status),
+                "{attempt}: {}",
+                answer.status
+            );
             assert!(!client.is_logged_in().await, "{attempt}");
         }
     }
     let fields = [("username[$ne]", ""), ("password[$ne]", "")];
-    let odd = server.visitor_from("203.0.200.1").post_form("/mppeep/login", &fields).await;
+    let odd = server
+        .visitor_from("203.0.200.1")
+        .post_form("/mppeep/login", &fields)
+        .await;
     assert!((400..500).contains(&odd.status), "{}", odd.status);
     // The account is still there and still opens.
     let _admin = server.admin().await;
@@ -206,9 +286,15 @@ async fn what_was_typed_comes_back_escaped() {
     let server = Server::start();
     let markup = "\"><script>alert(1)</script><img src=x onerror=alert(1)>";
     let typed = server.visitor().login(markup, WRONG).await;
-    let query = server.visitor().get(&format!("/mppeep/login?next={0}&username={0}", encode(markup))).await;
+    let query = server
+        .visitor()
+        .get(&format!("/mppeep/login?next={0}&username={0}", encode(markup)))
+        .await;
     for page in [typed.text(), query.text()] {
-        assert!(!page.contains("<script>alert") && !page.contains("<img src=x"), "{page}");
+        assert!(
+            !page.contains("<script>alert") && !page.contains("<img src=x"),
+            "{page}"
+        );
     }
 }
 
@@ -232,17 +318,27 @@ async fn the_page_after_login_is_on_this_site() {
     ];
     for next in elsewhere {
         let path = format!("/mppeep/login?next={}", encode(next));
-        let fields = [("username", ADMIN_EMAIL), ("password", ADMIN_PASSWORD), ("next", next)];
+        let fields = [
+            ("username", ADMIN_EMAIL),
+            ("password", ADMIN_PASSWORD),
+            ("next", next),
+        ];
         let answer = server.visitor().post_form(&path, &fields).await.expect(303);
         let location = answer.header("location").expect("a location");
-        assert!(location.starts_with("/mppeep/") && !location.contains("evil"), "{next} leads to {location}");
+        assert!(
+            location.starts_with("/mppeep/") && !location.contains("evil"),
+            "{next} leads to {location}"
+        );
     }
 }
 
 /// A-14
 #[tokio::test]
 async fn no_default_pair_opens() {
-    let server = Launch::new().without("MPPEEP_ADMIN_EMAIL").without("MPPEEP_ADMIN_PASSWORD").start();
+    let server = Launch::new()
+        .without("MPPEEP_ADMIN_EMAIL")
+        .without("MPPEEP_ADMIN_PASSWORD")
+        .start();
     let pairs = [
         ("admin", "admin"),
         ("admin@mppeep.com", "admin123"),
@@ -260,7 +356,9 @@ async fn no_default_pair_opens() {
 /// Without settings, the first administrator gets a random password that is shown once.
 #[tokio::test]
 async fn without_settings_an_administrator_with_a_random_password_is_made_once() {
-    let launch = Launch::new().without("MPPEEP_ADMIN_EMAIL").without("MPPEEP_ADMIN_PASSWORD");
+    let launch = Launch::new()
+        .without("MPPEEP_ADMIN_EMAIL")
+        .without("MPPEEP_ADMIN_PASSWORD");
     let first = launch.start();
     let told = |server: &Server| format!("{}\n{}", server.out().text(), server.log().text());
     let users = sqlite3(&first.database(), ".dump");
@@ -269,8 +367,14 @@ async fn without_settings_an_administrator_with_a_random_password_is_made_once()
     drop(first);
     let second = launch.start();
     let said_again = told(&second);
-    assert!(said.to_lowercase().contains("password"), "the first start shows the password: {said}");
-    let line = said.lines().find(|line| line.to_lowercase().contains("password")).expect("checked above");
+    assert!(
+        said.to_lowercase().contains("password"),
+        "the first start shows the password: {said}"
+    );
+    let line = said
+        .lines()
+        .find(|line| line.to_lowercase().contains("password"))
+        .expect("checked above");
     assert!(!said_again.contains(line), "the second start shows it again");
 }
 
@@ -280,8 +384,18 @@ async fn odd_bodies_are_refused() {
     let server = Server::start();
     let client = |number: u8| server.visitor_from(&format!("203.0.113.{number}"));
     let form = "application/x-www-form-urlencoded";
-    let pair = format!("username={}&password={}", encode(ADMIN_EMAIL), encode(ADMIN_PASSWORD));
-    let many = format!("{pair}&{}", (0..20_000).map(|n| format!("f{n}=1")).collect::<Vec<_>>().join("&"));
+    let pair = format!(
+        "username={}&password={}",
+        encode(ADMIN_EMAIL),
+        encode(ADMIN_PASSWORD)
+    );
+    let many = format!(
+        "{pair}&{}",
+        (0..20_000)
+            .map(|n| format!("f{n}=1"))
+            .collect::<Vec<_>>()
+            .join("&")
+    );
     let both = json!({ "username": ADMIN_EMAIL, "password": ADMIN_PASSWORD }).to_string();
     let bodies: [(&str, String); 8] = [
         (form, String::new()),
@@ -294,8 +408,16 @@ async fn odd_bodies_are_refused() {
         ("", pair),
     ];
     for (number, (media, body)) in (0..).zip(bodies) {
-        let answer = client(number).request("POST", "/mppeep/login").body(media, body).send().await;
-        assert!((400..500).contains(&answer.status), "body {number} as {media:?}: {}", answer.status);
+        let answer = client(number)
+            .request("POST", "/mppeep/login")
+            .body(media, body)
+            .send()
+            .await;
+        assert!(
+            (400..500).contains(&answer.status),
+            "body {number} as {media:?}: {}",
+            answer.status
+        );
         assert!(answer.set_cookies().is_empty(), "body {number} as {media:?}");
     }
 }
@@ -304,11 +426,19 @@ async fn odd_bodies_are_refused() {
 #[tokio::test]
 async fn credentials_in_the_address_are_ignored() {
     let server = Server::start();
-    let path = format!("/mppeep/login?username={}&password={}", encode(ADMIN_EMAIL), encode(ADMIN_PASSWORD));
+    let path = format!(
+        "/mppeep/login?username={}&password={}",
+        encode(ADMIN_EMAIL),
+        encode(ADMIN_PASSWORD)
+    );
     for method in ["GET", "POST"] {
         let client = server.visitor();
         let answer = client.request(method, &path).send().await;
-        assert!(answer.status != 303 && answer.set_cookies().is_empty(), "{method}: {}", answer.status);
+        assert!(
+            answer.status != 303 && answer.set_cookies().is_empty(),
+            "{method}: {}",
+            answer.status
+        );
         assert!(!client.is_logged_in().await);
     }
     assert!(!server.visitor().get(&path).await.text().contains(ADMIN_PASSWORD));
@@ -319,14 +449,23 @@ async fn credentials_in_the_address_are_ignored() {
 async fn passwords_rest_as_argon2id_of_the_wanted_cost() {
     let server = Server::demo();
     let dump = sqlite3(&server.database(), ".dump");
-    let hashes: Vec<&str> =
-        dump.match_indices("$argon2").map(|(at, _)| dump[at..].split('\'').next().expect("quoted")).collect();
-    assert!(hashes.len() >= 9, "the administrator and the demo accounts: {}", hashes.len());
+    let hashes: Vec<&str> = dump
+        .match_indices("$argon2")
+        .map(|(at, _)| dump[at..].split('\'').next().expect("quoted"))
+        .collect();
+    assert!(
+        hashes.len() >= 9,
+        "the administrator and the demo accounts: {}",
+        hashes.len()
+    );
     for hash in hashes {
         let parts: Vec<&str> = hash.split('$').collect();
         assert_eq!((parts[1], parts[2]), ("argon2id", "v=19"), "{hash}");
         let number = |name: &str| -> u32 {
-            let given = parts[3].split(',').find_map(|part| part.strip_prefix(name)).expect("a parameter");
+            let given = parts[3]
+                .split(',')
+                .find_map(|part| part.strip_prefix(name))
+                .expect("a parameter");
             given.parse().expect("a number")
         };
         let (memory, passes) = (number("m="), number("t="));
@@ -357,7 +496,8 @@ async fn new_passwords_are_long_and_not_on_a_list() {
     ];
     for (number, (password, good)) in cases.into_iter().enumerate() {
         let email = format!("agent{number}@mppeep.example");
-        let body = json!({ "email": email, "display_name": "Awa Koné", "roles": ["agent"], "password": password });
+        let body =
+            json!({ "email": email, "display_name": "Awa Koné", "roles": ["agent"], "password": password });
         let answer = admin.post(&users, &body).await;
         if good {
             let _made = answer.expect(201);
@@ -368,12 +508,17 @@ async fn new_passwords_are_long_and_not_on_a_list() {
         }
     }
     let email = "long@mppeep.example";
-    let body = json!({ "email": email, "display_name": "Awa Koné", "roles": ["agent"], "password": &long[..100] });
+    let body =
+        json!({ "email": email, "display_name": "Awa Koné", "roles": ["agent"], "password": &long[..100] });
     let _made = admin.post(&users, &body).await.expect(201);
     let mut changed: Vec<char> = long[..100].chars().collect();
     changed[72] = 'X';
     let changed: String = changed.into_iter().collect();
-    let _refused = server.visitor_from("203.0.113.9").login(email, &changed).await.expect(401);
+    let _refused = server
+        .visitor_from("203.0.113.9")
+        .login(email, &changed)
+        .await
+        .expect(401);
 }
 
 /// A-21: the old password is asked for, and the other sessions end.
@@ -385,7 +530,13 @@ async fn changing_the_password_needs_the_old_one_and_ends_the_other_sessions() {
     let page = here.get("/mppeep/profil").await.expect(200).text();
     let form = html::forms(&page)
         .into_iter()
-        .find(|form| form.controls.iter().filter(|tag| tag.get("type") == Some("password")).count() >= 2)
+        .find(|form| {
+            form.controls
+                .iter()
+                .filter(|tag| tag.get("type") == Some("password"))
+                .count()
+                >= 2
+        })
         .expect("the profile has a form with the old and the new password");
     let names: Vec<&str> = form
         .controls
@@ -394,16 +545,29 @@ async fn changing_the_password_needs_the_old_one_and_ends_the_other_sessions() {
         .filter_map(|tag| tag.get("name"))
         .collect();
     let filled = |old: &str| {
-        names.iter().enumerate().fold(form.clone(), |form, (n, name)| form.with(name, if n == 0 { old } else { NEW }))
+        names.iter().enumerate().fold(form.clone(), |form, (n, name)| {
+            form.with(name, if n == 0 { old } else { NEW })
+        })
     };
     for old in ["", WRONG] {
         let answer = here.post_form(&form.action, &filled(old).pairs()).await;
         assert!((400..500).contains(&answer.status), "{old:?}: {}", answer.status);
     }
     assert!(elsewhere.is_logged_in().await);
-    let answer = here.post_form(&form.action, &filled(ADMIN_PASSWORD).pairs()).await;
-    assert!(matches!(answer.status, 200 | 303), "{}: {}", answer.status, answer.text());
+    let answer = here
+        .post_form(&form.action, &filled(ADMIN_PASSWORD).pairs())
+        .await;
+    assert!(
+        matches!(answer.status, 200 | 303),
+        "{}: {}",
+        answer.status,
+        answer.text()
+    );
     assert!(!elsewhere.is_logged_in().await, "the other session lives on");
-    let _refused = server.visitor_from("203.0.113.1").login(ADMIN_EMAIL, ADMIN_PASSWORD).await.expect(401);
+    let _refused = server
+        .visitor_from("203.0.113.1")
+        .login(ADMIN_EMAIL, ADMIN_PASSWORD)
+        .await
+        .expect(401);
     let _in = server.logged_in(ADMIN_EMAIL, NEW).await;
 }

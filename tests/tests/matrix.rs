@@ -21,14 +21,17 @@ struct Account {
 
 /// What the table of rights says of an account, read apart from the function that the server asks.
 fn may(account: &Account, resource: Resource, action: Action) -> bool {
-    GRANTS.iter().filter(|grant| grant.resource == resource && grant.action == action).any(|grant| {
-        grant.holder == Holder::Role(account.role)
-            && match grant.reach {
-                Reach::Everything | Reach::Demonstration => true,
-                Reach::Units => account.has_units,
-                Reach::Own => account.has_file,
-            }
-    })
+    GRANTS
+        .iter()
+        .filter(|grant| grant.resource == resource && grant.action == action)
+        .any(|grant| {
+            grant.holder == Holder::Role(account.role)
+                && match grant.reach {
+                    Reach::Everything | Reach::Demonstration => true,
+                    Reach::Units => account.has_units,
+                    Reach::Own => account.has_file,
+                }
+        })
 }
 
 fn path_of(entry: &RouteEntry) -> String {
@@ -49,7 +52,10 @@ fn is_api(entry: &RouteEntry) -> bool {
 }
 
 async fn call(client: &Client, entry: &RouteEntry) -> Response {
-    client.request(entry.method.as_str(), &path_of(entry)).send().await
+    client
+        .request(entry.method.as_str(), &path_of(entry))
+        .send()
+        .await
 }
 
 fn sends_to_login(answer: &Response) -> bool {
@@ -104,7 +110,10 @@ async fn every_route_as_each_role() {
             // Behind the gate a missing file is 404 and an empty body 4xx; 401 and 403 are the gate's own words.
             let let_in = answer.status != 403 && answer.status != 401 && !sends_to_login(&answer);
             if let_in != right || answer.status >= 500 {
-                wrong.push(format!("{name} {} {}: {}, right: {right}", entry.method, entry.path, answer.status));
+                wrong.push(format!(
+                    "{name} {} {}: {}, right: {right}",
+                    entry.method, entry.path, answer.status
+                ));
             }
         }
         let out = entries().into_iter().find(logs_out).expect("a way out");
@@ -120,18 +129,40 @@ fn account(users: &Value, name: &str) -> Account {
     let user = all.iter().find(|user| user["email"] == demo_email(name).as_str());
     let user = user.unwrap_or_else(|| panic!("no account of {name}"));
     let role = *Role::ALL.iter().find(|role| role.code() == name).expect("a role");
-    assert_eq!(user["roles"], serde_json::json!([name]), "one role each, or the matrix proves nothing");
-    Account { role, has_file: !user["personnel_id"].is_null(), has_units: !user["perimeter"].is_null() }
+    assert_eq!(
+        user["roles"],
+        serde_json::json!([name]),
+        "one role each, or the matrix proves nothing"
+    );
+    Account {
+        role,
+        has_file: !user["personnel_id"].is_null(),
+        has_units: !user["perimeter"].is_null(),
+    }
 }
 
 /// Each role is let in somewhere and kept out somewhere: a matrix of one colour would prove nothing.
 #[test]
 fn the_table_of_rights_tells_roles_apart() {
-    let rights: BTreeSet<(Resource, Action)> = GRANTS.iter().map(|grant| (grant.resource, grant.action)).collect();
+    let rights: BTreeSet<(Resource, Action)> = GRANTS
+        .iter()
+        .map(|grant| (grant.resource, grant.action))
+        .collect();
     for role in Role::ALL {
-        let account = Account { role: *role, has_file: true, has_units: true };
-        let held = rights.iter().filter(|(resource, action)| may(&account, *resource, *action)).count();
-        assert!(held > 0 && held < rights.len(), "{role:?} holds {held} of {}", rights.len());
+        let account = Account {
+            role: *role,
+            has_file: true,
+            has_units: true,
+        };
+        let held = rights
+            .iter()
+            .filter(|(resource, action)| may(&account, *resource, *action))
+            .count();
+        assert!(
+            held > 0 && held < rights.len(),
+            "{role:?} holds {held} of {}",
+            rights.len()
+        );
     }
 }
 
@@ -140,12 +171,27 @@ fn the_table_of_rights_tells_roles_apart() {
 fn the_table_of_routes_is_sound() {
     let mut seen = BTreeSet::new();
     for entry in entries() {
-        assert!(seen.insert((entry.method.to_string(), entry.path.clone())), "{} {} stands twice", entry.method, entry.path);
+        assert!(
+            seen.insert((entry.method.to_string(), entry.path.clone())),
+            "{} {} stands twice",
+            entry.method,
+            entry.path
+        );
         let reads = entry.method == "GET";
         let open = entry.needs == Needs::Public;
-        assert!(reads || !open || entry.path == "/login", "{} {} writes and is open to all", entry.method, entry.path);
+        assert!(
+            reads || !open || entry.path == "/login",
+            "{} {} writes and is open to all",
+            entry.method,
+            entry.path
+        );
         if let Needs::Right(_, action) = entry.needs {
-            assert!(reads || action != Action::Export, "{} {}", entry.method, entry.path);
+            assert!(
+                reads || action != Action::Export,
+                "{} {}",
+                entry.method,
+                entry.path
+            );
         }
     }
 }

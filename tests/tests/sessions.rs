@@ -16,7 +16,12 @@ async fn an_id_from_before_the_login_is_never_the_session() {
     let client = server.visitor();
     client.set_cookie("session_id", &planted);
     let before = client.get("/mppeep/login").await.expect(200);
-    assert!(before.set_cookies().iter().all(|cookie| !cookie.contains(&planted)));
+    assert!(
+        before
+            .set_cookies()
+            .iter()
+            .all(|cookie| !cookie.contains(&planted))
+    );
     let _in = client.login(ADMIN_EMAIL, ADMIN_PASSWORD).await.expect(303);
     assert_ne!(client.session(), planted);
     let thief = server.visitor();
@@ -33,7 +38,10 @@ async fn logging_in_again_ends_the_session_of_this_browser_only() {
     let old = client.twin();
     let _again = client.login(ADMIN_EMAIL, ADMIN_PASSWORD).await.expect(303);
     assert_ne!(client.session(), old.session());
-    assert!(!old.is_logged_in().await, "the session that the cookie held should be over");
+    assert!(
+        !old.is_logged_in().await,
+        "the session that the cookie held should be over"
+    );
     assert!(client.is_logged_in().await && elsewhere.is_logged_in().await);
 }
 
@@ -50,7 +58,13 @@ async fn ids_are_unguessable() {
     let length = ids[0].len();
     assert!(ids.iter().all(|id| id.len() == length), "{ids:?}");
     let varying = (0..length)
-        .filter(|&at| ids.iter().map(|id| id.as_bytes()[at]).collect::<BTreeSet<_>>().len() >= 8)
+        .filter(|&at| {
+            ids.iter()
+                .map(|id| id.as_bytes()[at])
+                .collect::<BTreeSet<_>>()
+                .len()
+                >= 8
+        })
         .count();
     let alphabet: BTreeSet<u8> = ids.iter().flat_map(|id| id.bytes()).collect();
     // Hexadecimal digits carry 4 bits each, base64 ones 6.
@@ -69,9 +83,17 @@ async fn logging_out_ends_this_session_and_no_other() {
     let copy = client.twin();
     let answer = client.request("POST", "/mppeep/logout").send().await.expect(303);
     let cookies = answer.set_cookies();
-    assert!(cookies.iter().any(|c| c.starts_with("session_id=") && c.to_lowercase().contains("max-age=0")), "{cookies:?}");
+    assert!(
+        cookies
+            .iter()
+            .any(|c| c.starts_with("session_id=") && c.to_lowercase().contains("max-age=0")),
+        "{cookies:?}"
+    );
     let cleared = answer.header_or_empty("clear-site-data");
-    assert!(cleared.contains("\"cache\"") && cleared.contains("\"storage\""), "{cleared}");
+    assert!(
+        cleared.contains("\"cache\"") && cleared.contains("\"storage\""),
+        "{cleared}"
+    );
     assert!(!copy.is_logged_in().await, "the old cookie still opens");
     let _denied = copy.get(&format!("{API}/personnel")).await.problem(401);
     assert!(other.is_logged_in().await);
@@ -82,7 +104,11 @@ async fn logging_out_ends_this_session_and_no_other() {
 async fn a_link_elsewhere_cannot_log_somebody_out() {
     let server = Server::start();
     let client = server.admin().await;
-    let answer = client.request("GET", "/mppeep/logout").header("sec-fetch-site", "cross-site").send().await;
+    let answer = client
+        .request("GET", "/mppeep/logout")
+        .header("sec-fetch-site", "cross-site")
+        .send()
+        .await;
     assert!(answer.set_cookies().is_empty(), "{:?}", answer.set_cookies());
     assert!(client.is_logged_in().await);
 }
@@ -108,11 +134,23 @@ async fn the_id_lives_in_the_cookie_only() {
         ("cookie", format!("sid={id}")),
         ("cookie2", format!("session_id={id}")),
     ] {
-        let answer = visitor.request("GET", "/mppeep/accueil").header(name, &value).send().await;
+        let answer = visitor
+            .request("GET", "/mppeep/accueil")
+            .header(name, &value)
+            .send()
+            .await;
         assert_eq!(answer.status, 303, "{name}");
     }
-    for page in ["/mppeep/accueil", "/mppeep/profil", "/mppeep/api/v1/personnel", "/mppeep/journal"] {
-        assert!(!client.get(page).await.text().contains(&id), "{page} shows the session's id");
+    for page in [
+        "/mppeep/accueil",
+        "/mppeep/profil",
+        "/mppeep/api/v1/personnel",
+        "/mppeep/journal",
+    ] {
+        assert!(
+            !client.get(page).await.text().contains(&id),
+            "{page} shows the session's id"
+        );
     }
 }
 
@@ -128,7 +166,12 @@ async fn sixty_requests_at_once_are_sixty_answers() {
 /// The id of a user by his e-mail, with the version to change him by.
 async fn user(admin: &Client, email: &str) -> (String, Value) {
     let page = list(admin, "users?limit=200").await;
-    let found = page["items"].as_array().expect("items").iter().find(|user| user["email"] == email).cloned();
+    let found = page["items"]
+        .as_array()
+        .expect("items")
+        .iter()
+        .find(|user| user["email"] == email)
+        .cloned();
     let view = found.unwrap_or_else(|| panic!("no user {email} in {page}"));
     (id_of(&view), view)
 }
@@ -142,7 +185,12 @@ async fn change(admin: &Client, email: &str, change: Value) {
         draft = draft.header("if-match", version);
     }
     let answer = draft.send().await;
-    assert!(matches!(answer.status, 200 | 204), "{}: {}", answer.status, answer.text());
+    assert!(
+        matches!(answer.status, 200 | 204),
+        "{}: {}",
+        answer.status,
+        answer.text()
+    );
 }
 
 /// S-20: the very next request.
@@ -165,7 +213,9 @@ async fn an_account_disabled_from_the_command_line_is_nobody_soon() {
     let server = Server::demo();
     let user = server.demo_user("sdrh").await;
     assert!(user.is_logged_in().await);
-    let _done = server.launch().run_well(&["user", "disable", &demo_email("sdrh")]);
+    let _done = server
+        .launch()
+        .run_well(&["user", "disable", &demo_email("sdrh")]);
     for _ in 0..100 {
         if !user.is_logged_in().await {
             return;
@@ -182,18 +232,33 @@ async fn one_sees_and_ends_ones_own_sessions() {
     let here = server.admin().await;
     let elsewhere = server.logged_in(ADMIN_EMAIL, ADMIN_PASSWORD).await;
     let page = here.get("/mppeep/profil").await.expect(200).text();
-    let ends: Vec<html::Form> =
-        html::forms(&page).into_iter().filter(|form| form.action.contains("/profil/sessions/")).collect();
-    assert!(!ends.is_empty(), "the profile lists the sessions, each with a form that ends it");
+    let ends: Vec<html::Form> = html::forms(&page)
+        .into_iter()
+        .filter(|form| form.action.contains("/profil/sessions/"))
+        .collect();
+    assert!(
+        !ends.is_empty(),
+        "the profile lists the sessions, each with a form that ends it"
+    );
     let single: Vec<&html::Form> = ends.iter().filter(|form| has_id(&form.action)).collect();
-    assert_eq!(single.len(), 1, "one other session: {:?}", single.iter().map(|f| &f.action).collect::<Vec<_>>());
-    let _done = here.post_form(&single[0].action, &single[0].pairs()).await.expect(303);
+    assert_eq!(
+        single.len(),
+        1,
+        "one other session: {:?}",
+        single.iter().map(|f| &f.action).collect::<Vec<_>>()
+    );
+    let _done = here
+        .post_form(&single[0].action, &single[0].pairs())
+        .await
+        .expect(303);
     assert!(!elsewhere.is_logged_in().await);
     assert!(here.is_logged_in().await);
 }
 
 fn has_id(action: &str) -> bool {
-    action.split('/').any(|part| part.len() >= 16 && part.bytes().any(|byte| byte.is_ascii_digit()))
+    action
+        .split('/')
+        .any(|part| part.len() >= 16 && part.bytes().any(|byte| byte.is_ascii_digit()))
 }
 
 /// S-21: an administrator ends all sessions of somebody.
@@ -203,8 +268,16 @@ async fn an_administrator_ends_the_sessions_of_somebody() {
     let admin = server.demo_user("admin").await;
     let (one, two) = (server.demo_user("cs").await, server.demo_user("cs").await);
     let (id, _) = user(&admin, &demo_email("cs")).await;
-    let answer = admin.request("DELETE", &format!("{API}/users/{id}/sessions")).send().await;
-    assert!(matches!(answer.status, 200 | 204), "{}: {}", answer.status, answer.text());
+    let answer = admin
+        .request("DELETE", &format!("{API}/users/{id}/sessions"))
+        .send()
+        .await;
+    assert!(
+        matches!(answer.status, 200 | 204),
+        "{}: {}",
+        answer.status,
+        answer.text()
+    );
     assert!(!one.is_logged_in().await && !two.is_logged_in().await);
     assert!(admin.is_logged_in().await);
     let _in = server.demo_user("cs").await;
@@ -220,8 +293,16 @@ async fn a_lowered_role_counts_at_once() {
     assert!(everyone > 1);
     change(&admin, &demo_email("daf"), json!({ "roles": ["invite"] })).await;
     let answer = user.get(&format!("{API}/personnel")).await;
-    let seen = if answer.status == 200 { answer.json()["total"].as_u64().expect("a total") } else { 0 };
-    assert!(seen <= 1, "an invited person sees {seen} of {everyone}: {}", answer.status);
+    let seen = if answer.status == 200 {
+        answer.json()["total"].as_u64().expect("a total")
+    } else {
+        0
+    };
+    assert!(
+        seen <= 1,
+        "an invited person sees {seen} of {everyone}: {}",
+        answer.status
+    );
     let dashboard = user.get("/mppeep/admin/utilisateurs").await;
     assert_eq!(dashboard.status, 403);
 }

@@ -42,7 +42,10 @@ async fn slow_heads_silent_sockets_and_slow_bodies_are_ended() {
     const PATIENCE: Duration = Duration::from_secs(60);
     let server = Server::start();
     let address = server.address();
-    let head = format!("GET /mppeep/login HTTP/1.1\r\nHost: {address}\r\nX-Slow: {}", "a".repeat(500));
+    let head = format!(
+        "GET /mppeep/login HTTP/1.1\r\nHost: {address}\r\nX-Slow: {}",
+        "a".repeat(500)
+    );
     let body = format!(
         "POST /mppeep/login HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 500\r\n\r\nu"
     );
@@ -50,7 +53,10 @@ async fn slow_heads_silent_sockets_and_slow_bodies_are_ended() {
     let silent = drip(connect(address).await, String::new(), Duration::from_secs(1));
     let slow_body = async {
         let mut socket = connect(address).await;
-        socket.write_all(body.as_bytes()).await.expect("the head is taken");
+        socket
+            .write_all(body.as_bytes())
+            .await
+            .expect("the head is taken");
         drip(socket, "x".repeat(500), Duration::from_secs(2)).await
     };
     let half_line = drip(connect(address).await, "GE".to_owned(), Duration::from_secs(1));
@@ -64,8 +70,13 @@ async fn slow_heads_silent_sockets_and_slow_bodies_are_ended() {
     let (took_silent, _) = ends.1.expect("the silent socket is still open");
     let (took_body, answer) = ends.2.expect("the slow body is still open");
     let (took_half, _) = ends.3.expect("the half line is still open");
-    assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 408"), "{answer}");
-    println!("ended: head {took_head:?}, silent {took_silent:?}, body {took_body:?}, half a line {took_half:?}");
+    assert!(
+        answer.is_empty() || answer.starts_with("HTTP/1.1 408"),
+        "{answer}"
+    );
+    println!(
+        "ended: head {took_head:?}, silent {took_silent:?}, body {took_body:?}, half a line {took_half:?}"
+    );
     let _alive = server.visitor().get("/mppeep/login").await.expect(200);
 }
 
@@ -80,7 +91,10 @@ async fn others_are_served_while_hundreds_are_slow() {
     let mut slow = tokio::task::JoinSet::new();
     for _ in 0..300 {
         slow.spawn(async move {
-            let head = format!("GET /mppeep/login HTTP/1.1\r\nHost: {address}\r\nX-Slow: {}", "a".repeat(500));
+            let head = format!(
+                "GET /mppeep/login HTTP/1.1\r\nHost: {address}\r\nX-Slow: {}",
+                "a".repeat(500)
+            );
             let _end = drip(connect(address).await, head, Duration::from_secs(2)).await;
         });
     }
@@ -108,7 +122,10 @@ async fn others_are_served_while_hundreds_are_slow() {
             }
         });
     }
-    let seconds = std::env::var("MPPEEP_SCENARIO_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(6);
+    let seconds = std::env::var("MPPEEP_SCENARIO_SECONDS")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(6);
     let end = Instant::now() + Duration::from_secs(seconds);
     let mut times = Times::default();
     while Instant::now() < end {
@@ -117,7 +134,11 @@ async fn others_are_served_while_hundreds_are_slow() {
         times.push(begun.elapsed());
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    assert!(times.count() > 20, "{} answers in {seconds} seconds", times.count());
+    assert!(
+        times.count() > 20,
+        "{} answers in {seconds} seconds",
+        times.count()
+    );
     println!("meanwhile: {}", times.summary());
     slow.abort_all();
 }
@@ -126,14 +147,20 @@ async fn others_are_served_while_hundreds_are_slow() {
 #[tokio::test]
 async fn two_thousand_idle_connections_are_cheap_and_given_back() {
     let limit = raise_descriptor_limit();
-    assert!(limit >= 2_500, "this machine allows {limit} open files: raise `ulimit -Hn`");
+    assert!(
+        limit >= 2_500,
+        "this machine allows {limit} open files: raise `ulimit -Hn`"
+    );
     let server = Server::start();
     let _warm = server.visitor().get("/mppeep/login").await.expect(200);
     let (files, memory) = (descriptors(server.id()), resident_kib(server.id()));
     let mut idle = Vec::new();
     for _ in 0..2000 {
         let mut socket = connect(server.address()).await;
-        let get = format!("GET /mppeep/health/live HTTP/1.1\r\nHost: {}\r\n\r\n", server.address());
+        let get = format!(
+            "GET /mppeep/health/live HTTP/1.1\r\nHost: {}\r\n\r\n",
+            server.address()
+        );
         socket.write_all(get.as_bytes()).await.expect("sent");
         let mut some = [0; 512];
         assert!(socket.read(&mut some).await.expect("an answer") > 0);
@@ -145,7 +172,11 @@ async fn two_thousand_idle_connections_are_cheap_and_given_back() {
     let _others = server.visitor().get("/mppeep/login").await.expect(200);
     drop(idle);
     let back = eventually(Duration::from_secs(30), || descriptors(server.id()) <= files + 8).await;
-    assert!(back, "{files} descriptors before, {} now", descriptors(server.id()));
+    assert!(
+        back,
+        "{files} descriptors before, {} now",
+        descriptors(server.id())
+    );
 }
 
 /// W-07, W-12: connections that are broken off at any point leave nothing behind.
@@ -166,10 +197,17 @@ async fn broken_connections_leave_nothing_behind() {
     let (files, memory) = (descriptors(server.id()), resident_kib(server.id()));
     storm(1500).await;
     let back = eventually(Duration::from_secs(30), || descriptors(server.id()) <= files + 8).await;
-    assert!(back, "{files} descriptors before, {} now", descriptors(server.id()));
+    assert!(
+        back,
+        "{files} descriptors before, {} now",
+        descriptors(server.id())
+    );
     let grown = resident_kib(server.id()).saturating_sub(memory);
     println!("{grown} KiB more after 1500 broken connections");
-    assert!(grown < 16 * 1024, "{grown} KiB more after 1500 broken connections");
+    assert!(
+        grown < 16 * 1024,
+        "{grown} KiB more after 1500 broken connections"
+    );
     let _alive = server.visitor().get("/mppeep/login").await.expect(200);
 }
 
@@ -195,8 +233,14 @@ async fn kept_connections_stay_in_step() {
     let server = Server::start();
     let mut socket = connect(server.address()).await;
     for _ in 0..5 {
-        let get = format!("GET /mppeep/health/live HTTP/1.1\r\nHost: {}\r\n\r\n", server.address());
-        socket.write_all(get.as_bytes()).await.expect("the connection is still open");
+        let get = format!(
+            "GET /mppeep/health/live HTTP/1.1\r\nHost: {}\r\n\r\n",
+            server.address()
+        );
+        socket
+            .write_all(get.as_bytes())
+            .await
+            .expect("the connection is still open");
         let echo = raw::read(&mut socket, Duration::from_millis(300)).await;
         assert_eq!(echo.statuses(), [200]);
         assert!(!echo.closed);

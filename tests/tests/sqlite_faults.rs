@@ -11,13 +11,20 @@ use mppeep_tests::server::{database_in, sqlite3};
 use mppeep_tests::{Client, Launch, Server};
 
 /// Writes agents of its own numbers until told to stop; gives the matricules that the server has acknowledged.
-async fn write_until(client: Client, first: usize, stop: Arc<AtomicBool>, done: Arc<AtomicUsize>) -> Vec<String> {
+async fn write_until(
+    client: Client,
+    first: usize,
+    stop: Arc<AtomicBool>,
+    done: Arc<AtomicUsize>,
+) -> Vec<String> {
     let mut acknowledged = Vec::new();
     for number in first.. {
         if stop.load(Ordering::Relaxed) {
             break;
         }
-        let draft = client.request("POST", &format!("{API}/personnel")).json(&agent(number).body());
+        let draft = client
+            .request("POST", &format!("{API}/personnel"))
+            .json(&agent(number).body());
         match draft.try_send().await {
             Ok(answer) if answer.status == 201 => {
                 acknowledged.push(agent(number).matricule);
@@ -43,7 +50,12 @@ async fn what_was_acknowledged_survives_kills() {
         let writers: Vec<_> = (0..4)
             .map(|writer| {
                 let first = round * 40_000 + writer * 10_000;
-                tokio::spawn(write_until(client.clone(), first, Arc::clone(&stop), Arc::clone(&done)))
+                tokio::spawn(write_until(
+                    client.clone(),
+                    first,
+                    Arc::clone(&stop),
+                    Arc::clone(&done),
+                ))
             })
             .collect();
         while done.load(Ordering::Relaxed) < 40 {
@@ -54,13 +66,24 @@ async fn what_was_acknowledged_survives_kills() {
         for writer in writers {
             acknowledged.extend(writer.await.expect("a writer"));
         }
-        assert_eq!(sqlite3(&database_in(launch.data()), "pragma integrity_check").trim(), "ok");
+        assert_eq!(
+            sqlite3(&database_in(launch.data()), "pragma integrity_check").trim(),
+            "ok"
+        );
     }
     let server = launch.start();
     let stored = sqlite3(&server.database(), "select matricule from personnel");
     let stored: std::collections::BTreeSet<&str> = stored.lines().collect();
-    let lost: Vec<&String> = acknowledged.iter().filter(|matricule| !stored.contains(matricule.as_str())).collect();
-    assert!(lost.is_empty(), "{} of {} are lost: {lost:?}", lost.len(), acknowledged.len());
+    let lost: Vec<&String> = acknowledged
+        .iter()
+        .filter(|matricule| !stored.contains(matricule.as_str()))
+        .collect();
+    assert!(
+        lost.is_empty(),
+        "{} of {} are lost: {lost:?}",
+        lost.len(),
+        acknowledged.len()
+    );
     let told = total(&server.admin().await, "personnel").await;
     assert_eq!(told, stored.len() as u64);
 }
@@ -75,8 +98,12 @@ async fn a_graceful_end_breaks_no_answer() {
     let stop = Arc::new(AtomicBool::new(false));
     let visitors: Vec<_> = (0..8)
         .map(|_| {
-            let (client, broken, answered, stop) =
-                (client.clone(), Arc::clone(&broken), Arc::clone(&answered), Arc::clone(&stop));
+            let (client, broken, answered, stop) = (
+                client.clone(),
+                Arc::clone(&broken),
+                Arc::clone(&answered),
+                Arc::clone(&stop),
+            );
             tokio::spawn(async move {
                 while !stop.load(Ordering::Relaxed) {
                     match client.request("GET", "/mppeep/personnel").try_send().await {
@@ -98,7 +125,9 @@ async fn a_graceful_end_breaks_no_answer() {
     while answered.load(Ordering::Relaxed) < 40 {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    let status = tokio::task::spawn_blocking(move || server.terminate(Duration::from_secs(30))).await.expect("joined");
+    let status = tokio::task::spawn_blocking(move || server.terminate(Duration::from_secs(30)))
+        .await
+        .expect("joined");
     stop.store(true, Ordering::Relaxed);
     for visitor in visitors {
         visitor.await.expect("a visitor");
@@ -106,7 +135,10 @@ async fn a_graceful_end_breaks_no_answer() {
     assert_eq!(status.expect("the server should have ended").code(), Some(0));
     // A connection may be accepted by the kernel and never by the process; each visitor meets that once at most.
     let broken = broken.load(Ordering::Relaxed);
-    println!("{} answers, {broken} connections that nobody took", answered.load(Ordering::Relaxed));
+    println!(
+        "{} answers, {broken} connections that nobody took",
+        answered.load(Ordering::Relaxed)
+    );
     assert!(broken <= 8);
 }
 
@@ -121,17 +153,24 @@ async fn a_request_in_flight_is_finished_before_the_end() {
         server.address(),
         body.len()
     );
-    let mut socket = tokio::net::TcpStream::connect(server.address()).await.expect("accepted");
+    let mut socket = tokio::net::TcpStream::connect(server.address())
+        .await
+        .expect("accepted");
     socket.write_all(head.as_bytes()).await.expect("sent");
     socket.write_all(&body.as_bytes()[..10]).await.expect("sent");
     tokio::time::sleep(Duration::from_millis(300)).await;
     mppeep_tests::processes::terminate(server.id());
     tokio::time::sleep(Duration::from_millis(300)).await;
-    socket.write_all(&body.as_bytes()[10..]).await.expect("the connection is still there");
+    socket
+        .write_all(&body.as_bytes()[10..])
+        .await
+        .expect("the connection is still there");
     let echo = mppeep_tests::raw::read(&mut socket, Duration::from_secs(10)).await;
     assert_eq!(echo.statuses(), [401], "{}", echo.text);
     assert!(echo.closed);
-    let status = server.terminate(Duration::from_secs(30)).expect("the server should have ended");
+    let status = server
+        .terminate(Duration::from_secs(30))
+        .expect("the server should have ended");
     assert_eq!(status.code(), Some(0));
 }
 
@@ -148,18 +187,31 @@ async fn a_held_database_makes_writes_wait_and_breaks_nothing() {
         .spawn()
         .expect("the sqlite3 command is installed (package sqlite3)");
     let mut input = holder.stdin.take().expect("piped");
-    writeln!(input, ".timeout 5000\nbegin exclusive;\n.shell sleep 3\nrollback;").expect("written");
+    writeln!(
+        input,
+        ".timeout 5000\nbegin exclusive;\n.shell sleep 3\nrollback;"
+    )
+    .expect("written");
     drop(input);
     tokio::time::sleep(Duration::from_millis(500)).await;
     let mut statuses = Vec::new();
     let writes = futures_util::future::join_all((0..6).map(|number| {
         let client = &client;
-        async move { client.post(&format!("{API}/personnel"), &agent(number).body()).await }
+        async move {
+            client
+                .post(&format!("{API}/personnel"), &agent(number).body())
+                .await
+        }
     }));
     let reads = futures_util::future::join_all((0..6).map(|_| client.get("/mppeep/personnel")));
     let (writes, reads) = tokio::join!(writes, reads);
     for answer in writes.into_iter().chain(reads) {
-        assert!(matches!(answer.status, 200 | 201 | 503), "{}: {}", answer.status, answer.text());
+        assert!(
+            matches!(answer.status, 200 | 201 | 503),
+            "{}: {}",
+            answer.status,
+            answer.text()
+        );
         assert!(answer.status != 503 || answer.header("retry-after").is_some());
         assert!(!answer.text().contains("locked"));
         statuses.push(answer.status);
@@ -180,8 +232,15 @@ async fn two_instances_may_start_at_once_on_nothing() {
     let made = create_agent(&client, 1).await;
     let elsewhere = two.visitor();
     elsewhere.set_cookie("session_id", &client.session());
-    let seen = elsewhere.get(&format!("{API}/personnel")).await.expect(200).json();
-    assert_eq!(seen["items"][0]["id"], made["id"], "the session and the agent are known to both");
+    let seen = elsewhere
+        .get(&format!("{API}/personnel"))
+        .await
+        .expect(200)
+        .json();
+    assert_eq!(
+        seen["items"][0]["id"], made["id"],
+        "the session and the agent are known to both"
+    );
     let users = sqlite3(&one.database(), ".dump");
     assert_eq!(users.matches("$argon2id$").count(), 1, "one administrator");
     // A logout on one ends the session on the other.
@@ -194,7 +253,10 @@ async fn two_instances_may_start_at_once_on_nothing() {
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    assert!(!open, "three seconds later the session still opens on the other instance");
+    assert!(
+        !open,
+        "three seconds later the session still opens on the other instance"
+    );
 }
 
 /// O-05
@@ -217,7 +279,10 @@ async fn a_file_that_is_no_database_is_refused_and_kept() {
     let launch = Launch::new();
     drop(launch.start());
     let database = database_in(launch.data());
-    for entry in std::fs::read_dir(launch.data()).expect("the folder").filter_map(Result::ok) {
+    for entry in std::fs::read_dir(launch.data())
+        .expect("the folder")
+        .filter_map(Result::ok)
+    {
         let name = entry.file_name().to_string_lossy().into_owned();
         if name.ends_with("-wal") || name.ends_with("-shm") {
             std::fs::remove_file(entry.path()).expect("removed");

@@ -45,8 +45,16 @@ async fn a_taken_address_is_told_and_a_left_one_is_free() {
     let second = Launch::new().env("MPPEEP_LISTEN", address).spawn();
     let (status, log) = second.ended();
     assert!(!status.success());
-    assert!(log.contains(&address.to_string()) || log.to_lowercase().contains("address"), "{log}");
-    let _kept = raw::talk(address, b"GET /mppeep/login HTTP/1.1\r\nHost: x\r\n\r\n", Duration::from_millis(500)).await;
+    assert!(
+        log.contains(&address.to_string()) || log.to_lowercase().contains("address"),
+        "{log}"
+    );
+    let _kept = raw::talk(
+        address,
+        b"GET /mppeep/login HTTP/1.1\r\nHost: x\r\n\r\n",
+        Duration::from_millis(500),
+    )
+    .await;
     let launch = server.kill().env("MPPEEP_LISTEN", address);
     let again = launch.start();
     assert_eq!(again.address(), address);
@@ -66,7 +74,10 @@ async fn wrong_settings_are_refused_by_name() {
     ] {
         let (status, log) = Launch::new().env(name, value).spawn().ended();
         assert!(!status.success(), "{name}={value}");
-        assert!(log.contains(name) || log.contains(&name.to_lowercase().replace("mppeep_", "")), "{name}: {log}");
+        assert!(
+            log.contains(name) || log.contains(&name.to_lowercase().replace("mppeep_", "")),
+            "{name}: {log}"
+        );
     }
 }
 
@@ -75,11 +86,24 @@ async fn wrong_settings_are_refused_by_name() {
 async fn insecure_cookies_and_an_https_address_do_not_go_together() {
     let launch = Launch::new().env("MPPEEP_COOKIE_SECURE", "never");
     let server = launch.start();
-    let answer = server.visitor().login(ADMIN_EMAIL, mppeep_tests::ADMIN_PASSWORD).await.expect(303);
+    let answer = server
+        .visitor()
+        .login(ADMIN_EMAIL, mppeep_tests::ADMIN_PASSWORD)
+        .await
+        .expect(303);
     assert!(!answer.set_cookies()[0].contains("Secure"));
-    assert!(server.log().lines().iter().any(|line| line.contains("WARN") && line.to_lowercase().contains("cookie")));
+    assert!(
+        server
+            .log()
+            .lines()
+            .iter()
+            .any(|line| line.contains("WARN") && line.to_lowercase().contains("cookie"))
+    );
     drop(server);
-    let (status, _log) = launch.env("MPPEEP_PUBLIC_URL", "https://mppeep.example").spawn().ended();
+    let (status, _log) = launch
+        .env("MPPEEP_PUBLIC_URL", "https://mppeep.example")
+        .spawn()
+        .ended();
     assert!(!status.success());
 }
 
@@ -87,11 +111,21 @@ async fn insecure_cookies_and_an_https_address_do_not_go_together() {
 #[tokio::test]
 async fn unknown_settings_are_told() {
     let server = Launch::new().env("MPPEEP_LISTENN", "127.0.0.1:1").start();
-    assert!(server.log().lines().iter().any(|line| line.contains("WARN") && line.contains("MPPEEP_LISTENN")));
+    assert!(
+        server
+            .log()
+            .lines()
+            .iter()
+            .any(|line| line.contains("WARN") && line.contains("MPPEEP_LISTENN"))
+    );
     let launch = Launch::new();
     let file = launch.data().join("mppeep.toml");
     std::fs::write(&file, "listenn = \"127.0.0.1:1\"\n").expect("written");
-    let (status, log) = launch.arg("--config").arg(file.to_str().expect("UTF-8")).spawn().ended();
+    let (status, log) = launch
+        .arg("--config")
+        .arg(file.to_str().expect("UTF-8"))
+        .spawn()
+        .ended();
     assert!(!status.success());
     assert!(log.contains("listenn"), "{log}");
 }
@@ -101,7 +135,10 @@ async fn unknown_settings_are_told() {
 fn config_check_tells_where_values_come_from() {
     let launch = Launch::new();
     let told = launch.run_well(&["config", "check"]);
-    let listen = told.lines().find(|line| line.to_lowercase().contains("listen")).expect("a line");
+    let listen = told
+        .lines()
+        .find(|line| line.to_lowercase().contains("listen"))
+        .expect("a line");
     assert!(listen.contains("127.0.0.1:0"), "{listen}");
     assert!(!told.contains(mppeep_tests::ADMIN_PASSWORD), "{told}");
 }
@@ -112,17 +149,30 @@ async fn demo_accounts_open_demo_databases_only() {
     let server = Server::start();
     for (number, role) in mppeep_tests::server::ROLES.iter().enumerate() {
         let visitor = server.visitor_from(&format!("203.0.113.{number}"));
-        let _refused = visitor.login(&mppeep_tests::server::demo_email(role), mppeep_tests::DEMO_PASSWORD).await.expect(401);
+        let _refused = visitor
+            .login(
+                &mppeep_tests::server::demo_email(role),
+                mppeep_tests::DEMO_PASSWORD,
+            )
+            .await
+            .expect(401);
     }
     let launch = server.kill();
     let refused = launch.run(&["demo", "--agents", "10"]);
-    assert!(!refused.status.success(), "demo data must not be mixed into a database in use");
+    assert!(
+        !refused.status.success(),
+        "demo data must not be mixed into a database in use"
+    );
 }
 
 /// `serve --demo` on an empty folder: the README's first command.
 #[tokio::test]
 async fn serve_demo_is_ready_for_every_role() {
-    let server = Launch::new().without("MPPEEP_ADMIN_EMAIL").without("MPPEEP_ADMIN_PASSWORD").arg("--demo").start();
+    let server = Launch::new()
+        .without("MPPEEP_ADMIN_EMAIL")
+        .without("MPPEEP_ADMIN_PASSWORD")
+        .arg("--demo")
+        .start();
     for role in mppeep_tests::server::ROLES {
         let user = server.demo_user(role).await;
         let _home = user.get("/mppeep/accueil").await.expect(200);
@@ -136,7 +186,8 @@ async fn serve_demo_is_ready_for_every_role() {
 fn demo_data_is_deterministic() {
     let state = || {
         let launch = Launch::new().with_demo(60);
-        let question = "select matricule, family_name, given_names, birth_date, grade from personnel order by matricule";
+        let question =
+            "select matricule, family_name, given_names, birth_date, grade from personnel order by matricule";
         mppeep_tests::server::sqlite3(&database_in(launch.data()), question)
     };
     let (one, two) = (state(), state());

@@ -19,8 +19,16 @@ const QUESTIONS: [(&str, bool, &str); 13] = [
     ("dashboard", true, "/mppeep/dashboard"),
     ("list, first page", true, "/mppeep/personnel"),
     ("list, search « kone »", true, "/mppeep/personnel?q=kone"),
-    ("list, filters", true, "/mppeep/personnel?sex=F&category=A&position=active"),
-    ("list, sorted by mark", true, "/mppeep/personnel?sort=evaluation&direction=desc"),
+    (
+        "list, filters",
+        true,
+        "/mppeep/personnel?sex=F&category=A&position=active",
+    ),
+    (
+        "list, sorted by mark",
+        true,
+        "/mppeep/personnel?sort=evaluation&direction=desc",
+    ),
     ("sheet", true, "/mppeep/personnel/{id}"),
     ("API list of 50", true, "/mppeep/api/v1/personnel?limit=50"),
     ("API search", true, "/mppeep/api/v1/personnel?q=traore&limit=50"),
@@ -29,14 +37,20 @@ const QUESTIONS: [(&str, bool, &str); 13] = [
 
 #[tokio::main]
 async fn main() {
-    let mut arguments = std::env::args().skip(1).filter_map(|argument| argument.parse::<u32>().ok());
+    let mut arguments = std::env::args()
+        .skip(1)
+        .filter_map(|argument| argument.parse::<u32>().ok());
     let agents = arguments.next().unwrap_or(10_000);
     let seconds = arguments.next().unwrap_or(60);
     let begun = Instant::now();
     let launch = Launch::new().with_demo(agents);
     println!("{agents} agents made in {:.1} s", begun.elapsed().as_secs_f64());
     let server = launch.start();
-    println!("listening after {:.0} ms, {} MiB", ms(server.started_in()), resident_kib(server.id()) / 1024);
+    println!(
+        "listening after {:.0} ms, {} MiB",
+        ms(server.started_in()),
+        resident_kib(server.id()) / 1024
+    );
     let user = server.demo_user("sdrh").await;
     for readers in [1, 8] {
         println!("\n{readers} at once, one connection each:");
@@ -55,7 +69,12 @@ fn ms(time: Duration) -> f64 {
 
 async fn measure(server: &Server, user: &Client, readers: u32, seconds: u32) {
     let page = mppeep_tests::api::list(user, "personnel?limit=200").await;
-    let ids: Vec<String> = page["items"].as_array().expect("items").iter().map(mppeep_tests::api::id_of).collect();
+    let ids: Vec<String> = page["items"]
+        .as_array()
+        .expect("items")
+        .iter()
+        .map(mppeep_tests::api::id_of)
+        .collect();
     let each = Duration::from_secs(u64::from(seconds)) / 2 / u32::try_from(QUESTIONS.len()).expect("few");
     let mut baseline = None;
     for (name, logged_in, path) in QUESTIONS {
@@ -64,13 +83,17 @@ async fn measure(server: &Server, user: &Client, readers: u32, seconds: u32) {
             let session = logged_in.then(|| user.session());
             let (address, ids) = (server.address(), ids.clone());
             tasks.spawn(async move {
-                let mut connection = Connection::open(address, session.as_deref()).await.expect("a connection");
+                let mut connection = Connection::open(address, session.as_deref())
+                    .await
+                    .expect("a connection");
                 let mut times = Times::default();
                 let end = Instant::now() + each;
                 let mut turn = reader as usize;
                 while Instant::now() < end {
-                    let (status, _, time) =
-                        connection.get(&path.replace("{id}", &ids[turn % ids.len()])).await.expect("an answer");
+                    let (status, _, time) = connection
+                        .get(&path.replace("{id}", &ids[turn % ids.len()]))
+                        .await
+                        .expect("an answer");
                     assert_eq!(status, 200, "{path}");
                     times.push(time);
                     turn += 1;
@@ -118,5 +141,8 @@ async fn restarts(launch: &Launch) {
         let _page = server.visitor().get("/mppeep/login").await.expect(200);
         times.push(begun.elapsed());
     }
-    println!("\nfrom the start of the process to the first answer:\n  {}", times.summary());
+    println!(
+        "\nfrom the start of the process to the first answer:\n  {}",
+        times.summary()
+    );
 }

@@ -33,10 +33,15 @@ const PAGES: [(&str, &str, &str); 15] = [
 async fn main() {
     let folder = folder();
     std::fs::create_dir_all(&folder).expect("the folder can be made");
-    let server = Launch::new().env("MPPEEP_COOKIE_SECURE", "never").with_demo(400).start();
+    let server = Launch::new()
+        .env("MPPEEP_COOKIE_SECURE", "never")
+        .with_demo(400)
+        .start();
     let hr = server.demo_user("sdrh").await;
-    let mut pages: Vec<(String, &str, String)> =
-        PAGES.iter().map(|(name, role, path)| ((*name).to_owned(), *role, (*path).to_owned())).collect();
+    let mut pages: Vec<(String, &str, String)> = PAGES
+        .iter()
+        .map(|(name, role, path)| ((*name).to_owned(), *role, (*path).to_owned()))
+        .collect();
     pages.extend(pages_of_an_agent(&hr).await);
     pages.push(("profil".into(), "sdrh", "/mppeep/profil".into()));
     pages.push(("introuvable".into(), "sdrh", "/mppeep/rien".into()));
@@ -45,7 +50,11 @@ async fn main() {
     let mut current = "";
     for (name, role, path) in &pages {
         if current != *role {
-            browser.window().delete_all_cookies().await.expect("cookies can be forgotten");
+            browser
+                .window()
+                .delete_all_cookies()
+                .await
+                .expect("cookies can be forgotten");
             if current.is_empty() {
                 browser.open(&address(&server, "/mppeep/login")).await;
                 taken += pictures(&browser, &folder, "login").await;
@@ -61,7 +70,8 @@ async fn main() {
 }
 
 fn folder() -> PathBuf {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| binary::workspace().join("target"), PathBuf::from);
+    let target = std::env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(|| binary::workspace().join("target"), PathBuf::from);
     target.join("screenshots")
 }
 
@@ -80,11 +90,16 @@ async fn pages_of_an_agent(hr: &Client) -> Vec<(String, &'static str, String)> {
     ];
     let html = hr.get(&sheet).await.expect(200).text();
     for tag in mppeep_tests::html::tags(&html) {
-        let Some(link) = tag.get("href").filter(|link| link.starts_with(&sheet) && link.len() > sheet.len()) else {
+        let Some(link) = tag
+            .get("href")
+            .filter(|link| link.starts_with(&sheet) && link.len() > sheet.len())
+        else {
             continue;
         };
-        let rest: String =
-            link[sheet.len()..].chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+        let rest: String = link[sheet.len()..]
+            .chars()
+            .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
+            .collect();
         let name = format!("fiche{rest}");
         if !link.contains('#') && !pages.iter().any(|(known, _, _)| *known == name) {
             pages.push((name, "sdrh", link.to_owned()));
@@ -98,7 +113,9 @@ async fn log_in(browser: &Browser, server: &Server, role: &str) {
     browser.open(&address(server, "/mppeep/login")).await;
     browser.fill("input[name=username]", &demo_email(role)).await;
     browser.fill("input[name=password]", DEMO_PASSWORD).await;
-    browser.click_through("form[action$='/login'] button[type=submit]").await;
+    browser
+        .click_through("form[action$='/login'] button[type=submit]")
+        .await;
 }
 
 /// The four pictures of the page that is open.

@@ -81,10 +81,17 @@ impl World {
     /// An empty database; it is 22 November 2026, noon.
     pub(crate) async fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let clock = Arc::new(ManualClock::new("2026-11-22T12:00:00Z".parse().expect("an instant")));
+        let clock = Arc::new(ManualClock::new(
+            "2026-11-22T12:00:00Z".parse().expect("an instant"),
+        ));
         let judge: Arc<dyn Clock> = clock.clone();
-        let options = SqliteOptions { time: TimeSource::Clock(judge.clone()), ..SqliteOptions::default() };
-        let store = SqliteStore::open(&folder.path().join("test.db"), options).await.expect("a store");
+        let options = SqliteOptions {
+            time: TimeSource::Clock(judge.clone()),
+            ..SqliteOptions::default()
+        };
+        let store = SqliteStore::open(&folder.path().join("test.db"), options)
+            .await
+            .expect("a store");
         let epochs = EpochBoard::new(Arc::new(store.clone()));
         let cache = MemoryCache::new(TimeSource::Clock(judge.clone()));
         let context = Context::new(Adapters {
@@ -94,7 +101,10 @@ impl World {
             clock: judge,
             entropy: Arc::new(SeededEntropy::new(7)),
         });
-        let hasher = Arc::new(CountingHasher { inner: Argon2Hasher::new(2), verified: 0.into() });
+        let hasher = Arc::new(CountingHasher {
+            inner: Argon2Hasher::new(2),
+            verified: 0.into(),
+        });
         let sessions = Arc::new(store.clone());
         Self {
             _folder: folder,
@@ -128,17 +138,26 @@ impl World {
 
     /// Somebody of one role, without a file.
     pub(crate) fn of_role(&self, role: Role) -> Actor {
-        Actor { roles: [role].into(), ..Actor::operator("somebody") }
+        Actor {
+            roles: [role].into(),
+            ..Actor::operator("somebody")
+        }
     }
 
     /// A head of these departments.
     pub(crate) fn head_of(&self, departments: impl IntoIterator<Item = DepartmentId>) -> Actor {
-        Actor { departments: departments.into_iter().collect::<BTreeSet<_>>(), ..self.of_role(Role::Cs) }
+        Actor {
+            departments: departments.into_iter().collect::<BTreeSet<_>>(),
+            ..self.of_role(Role::Cs)
+        }
     }
 
     /// An agent whose file this is.
     pub(crate) fn agent(&self, personnel: PersonnelId) -> Actor {
-        Actor { personnel: Some(personnel), ..self.of_role(Role::Agent) }
+        Actor {
+            personnel: Some(personnel),
+            ..self.of_role(Role::Agent)
+        }
     }
 
     /// A programme, a directorate, and `n` departments in it.
@@ -151,13 +170,25 @@ impl World {
             parent: parent.map(|unit| unit.as_uuid().to_string()).unwrap_or_default(),
             ..UnitInput::default()
         };
-        let programme = self.organisation.create(&chief, "programme", &input("P", None)).await.expect("created");
-        let directorate =
-            self.organisation.create(&chief, "directorate", &input("D", Some(programme))).await.expect("created");
+        let programme = self
+            .organisation
+            .create(&chief, "programme", &input("P", None))
+            .await
+            .expect("created");
+        let directorate = self
+            .organisation
+            .create(&chief, "directorate", &input("D", Some(programme)))
+            .await
+            .expect("created");
         let mut departments = Vec::new();
         for number in 0..n {
             let department = input(&format!("S{number}"), Some(directorate));
-            match self.organisation.create(&chief, "department", &department).await.expect("created") {
+            match self
+                .organisation
+                .create(&chief, "department", &department)
+                .await
+                .expect("created")
+            {
                 UnitRef::Department(id) => departments.push(id),
                 other => panic!("{other} is no department"),
             }
@@ -167,7 +198,10 @@ impl World {
 
     /// A file with these values besides the four that are needed.
     pub(crate) async fn file(&self, matricule: &str, values: &[(PersonnelField, &str)]) -> PersonnelView {
-        self.personnel.create(&self.chief(), &input(matricule, values)).await.expect("created")
+        self.personnel
+            .create(&self.chief(), &input(matricule, values))
+            .await
+            .expect("created")
     }
 
     /// Matricules of a list, in order.
@@ -222,6 +256,10 @@ pub(crate) fn input(matricule: &str, values: &[(PersonnelField, &str)]) -> Perso
         (PersonnelField::BirthDate, "1980-05-17"),
     ];
     PersonnelInput(
-        needed.iter().chain(values).map(|(field, value)| (*field, (*value).to_owned())).collect(),
+        needed
+            .iter()
+            .chain(values)
+            .map(|(field, value)| (*field, (*value).to_owned()))
+            .collect(),
     )
 }

@@ -2,7 +2,8 @@
 
 use super::dates::{self, When};
 use super::findings::Problem;
-use super::words::{choices, normal};
+use super::values::choices;
+use super::words::normal;
 use crate::domain::grade::Grade;
 use crate::domain::personnel::PersonnelField;
 use crate::domain::text::nearest;
@@ -67,8 +68,8 @@ pub(super) fn read(field: PersonnelField, cell: &Cell, system: DateSystem) -> Re
         }
         let placeholder = match kind {
             Kind::Paragraph => false,
-            Kind::Line => !text.chars().any(char::is_alphanumeric) && field != PersonnelField::Department,
-            _ => !text.chars().any(char::is_alphanumeric) || says_nothing(text),
+            Kind::Line => is_signs(text) && field != PersonnelField::Department,
+            _ => is_signs(text) || says_nothing(text),
         };
         if placeholder {
             return Ok(Reading::Nothing);
@@ -95,6 +96,11 @@ fn is_formula_error(text: &str) -> bool {
         "#N/A", "#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NUM!", "#NULL!", "#NOM?",
     ];
     ERRORS.contains(&text.trim())
+}
+
+/// Dashes, dots and the like, put where there is nothing.
+fn is_signs(text: &str) -> bool {
+    text.chars().all(|character| character.is_whitespace() || "-–—_/.…?*".contains(character))
 }
 
 /// « Néant », « N/A »: what people write where there is nothing.
@@ -383,6 +389,7 @@ mod tests {
             "a name may be any word"
         );
         assert_eq!(value(F::Notes, "-"), is("-"));
+        assert_eq!(value(F::JobTitle, ","), is(","));
     }
 
     #[test]

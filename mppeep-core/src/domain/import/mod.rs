@@ -11,9 +11,12 @@ mod dates;
 mod findings;
 mod french;
 mod kept;
+mod names;
 mod plan;
+mod planner;
 mod sheets;
 mod units;
+mod values;
 mod words;
 
 #[cfg(test)]
@@ -24,4 +27,5 @@ pub use findings::{DuplicateBy, Finding, Problem, Severity};
 pub use kept::{ImportReport, MappingChoice, ReportFinding};
 pub use plan::{Context, Counts, Outcome, Plan, PlannedRow, matricules, plan};
 pub use sheets::{personnel_sheet, refused_sheet, template_sheet};
-pub use words::{field_label, value_label};
+pub use values::value_label;
+pub use words::field_label;

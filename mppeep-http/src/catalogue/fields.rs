@@ -7,7 +7,8 @@ use mppeep_core::domain::codes::{
 };
 use mppeep_core::domain::evaluation::Criterion;
 use mppeep_core::domain::organisation::Organisation;
-use mppeep_core::domain::personnel::{FieldChange, PersonnelField};
+use mppeep_core::domain::activity::FieldChange;
+use mppeep_core::domain::personnel::PersonnelField;
 use mppeep_core::domain::user::{Role, UserStatus};
 
 use super::format;
@@ -141,7 +142,7 @@ pub fn field_value(code: &str, value: &str, units: Option<&Organisation>) -> Str
         "roles" => Some(
             value
                 .split(", ")
-                .map(|code| Role::by_code(code).map_or(code, labels::role_short))
+                .map(|code| Role::by_code(code).map_or_else(|| code.to_owned(), |role| labels::role_short(role).to_owned()))
                 .collect::<Vec<_>>()
                 .join(", "),
         ),

@@ -175,6 +175,12 @@ pub fn plural(count: u64, one: &str, many: &str) -> String {
     format!("{} {}", number(count), if count < 2 { one } else { many })
 }
 
+/// `plural` of a length, as templates have them.
+#[must_use]
+pub fn plural_of(count: usize, one: &str, many: &str) -> String {
+    plural(u64::try_from(count).unwrap_or(u64::MAX), one, many)
+}
+
 /// The noun alone, agreeing with `count`.
 #[must_use]
 pub fn agree<'a>(count: u64, one: &'a str, many: &'a str) -> &'a str {

@@ -2,7 +2,7 @@
 
 use mppeep_core::domain::absence::AbsenceType;
 use mppeep_core::domain::activity::{ActivityAction, EntityKind};
-use mppeep_core::domain::calendar::{CountingMode, Half};
+use mppeep_core::domain::calendar::{CountingMode, Half, Period};
 use mppeep_core::domain::codes::{
     AdministrativePosition, AgentStatus, BirthPrecision, DepartureReason, MaritalStatus, Sex,
 };
@@ -256,4 +256,17 @@ pub fn role_short(role: Role) -> &'static str {
 /// The choices of a closed list, by code and label.
 pub fn choices<T: Label>(all: &[T], code: impl Fn(T) -> &'static str) -> Vec<Choice> {
     all.iter().map(|value| Choice::new(code(*value), value.label())).collect()
+}
+
+/// A period in words: « le 5 mars 2026 (matin) », « du 11/05/2026 au 29/05/2026 ».
+#[must_use]
+pub fn period(period: Period) -> String {
+    let half = |half: Half| format!(" ({})", half.label());
+    let (start, end) = (period.start(), period.end());
+    let first = if period.start_half() == Half::Pm { half(Half::Pm) } else { String::new() };
+    let last = if period.end_half() == Half::Am { half(Half::Am) } else { String::new() };
+    if start == end {
+        return format!("le {}{}", super::date(start), if first.is_empty() { last } else { first });
+    }
+    format!("du {}{first} au {}{last}", super::date(start), super::date(end))
 }

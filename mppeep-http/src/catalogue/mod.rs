@@ -2,14 +2,16 @@
 //!
 //! Codes are English everywhere else; nothing outside this module and the templates speaks French.
 
+mod admin;
 mod fields;
 mod format;
 mod labels;
 mod notes;
 mod rules;
 
+pub use admin::*;
 pub use fields::{changes, field_name, field_value, personnel_field};
 pub use format::*;
-pub use labels::{Label, action_tone, appraisal_badge, category, choices, position_badge, role_short};
+pub use labels::{Label, action_tone, appraisal_badge, category, choices, period, position_badge, role_short};
 pub use notes::note;
 pub use rules::{form_errors, rule_message};

@@ -194,6 +194,8 @@ pub struct Columns {
     pub series: Vec<String>,
     /// The columns, the oldest first.
     pub columns: Vec<Column>,
+    /// Whether the series stand side by side instead of one on the other.
+    pub grouped: bool,
 }
 
 impl Columns {
@@ -201,22 +203,51 @@ impl Columns {
         self.series.iter().enumerate().map(|(index, name)| (series(index), name.as_str())).collect()
     }
 
-    /// Colour class, top and height of each piece of a column, from the bottom.
-    fn pieces(&self, column: &Column) -> Vec<(&'static str, String, String)> {
-        let tallest = self.columns.iter().map(Column::total).max().unwrap_or(0);
+    /// Each piece of a column.
+    fn pieces(&self, column: &Column) -> Vec<Piece> {
+        let height = |column: &Column| {
+            if self.grouped { column.values.iter().max().copied().unwrap_or(0) } else { column.total() }
+        };
+        let tallest = self.columns.iter().map(height).max().unwrap_or(0);
+        let places = if self.grouped { self.series.len().max(1) } else { 1 };
+        let width = 76 / places;
         let mut below = 0;
-        column
-            .values
-            .iter()
-            .enumerate()
-            .filter(|(_, value)| **value > 0)
-            .map(|(index, value)| {
-                below += value;
-                let top = percent(tallest.saturating_sub(below), tallest);
-                (series(index), top, percent(*value, tallest))
-            })
-            .collect()
+        let mut pieces = Vec::new();
+        for (index, value) in column.values.iter().enumerate() {
+            if *value == 0 {
+                continue;
+            }
+            let (foot, place) = if self.grouped { (0, index) } else { (below, 0) };
+            below += value;
+            pieces.push(Piece {
+                class: series(index),
+                x: 12 + width * place,
+                width: if self.grouped { width.saturating_sub(2) } else { width },
+                top: percent(tallest.saturating_sub(foot + value), tallest),
+                height: percent(*value, tallest),
+            });
+        }
+        pieces
     }
+
+    /// What stands above a column: its total, or its numbers one after the other.
+    fn above(&self, column: &Column) -> String {
+        if self.grouped {
+            let numbers: Vec<String> = column.values.iter().map(|value| catalogue::number(*value)).collect();
+            numbers.join(" · ")
+        } else {
+            catalogue::number(column.total())
+        }
+    }
+}
+
+/// One rectangle of a column, in percent of its box.
+struct Piece {
+    class: &'static str,
+    x: usize,
+    width: usize,
+    top: String,
+    height: String,
 }
 
 /// A number that changes over time.
@@ -302,7 +333,7 @@ mod tests {
     fn an_empty_chart_draws() {
         let line = Line { heading: String::new(), series: String::new(), points: Vec::new() };
         assert!(line.to_string().contains("<svg"));
-        let columns = Columns { heading: String::new(), series: vec!["x".into()], columns: Vec::new() };
+        let columns = Columns { heading: String::new(), series: vec!["x".into()], columns: Vec::new(), grouped: false };
         assert!(!columns.to_string().is_empty());
     }
 

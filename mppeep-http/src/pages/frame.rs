@@ -11,8 +11,15 @@ pub struct Ministry {
     pub short: String,
     /// Full name.
     pub name: String,
-    /// Address of its logo; the emblem of the house when it has none.
-    pub logo: Option<String>,
+    /// Text at the foot of every page; may be empty.
+    pub footer: String,
+}
+
+impl Default for Ministry {
+    /// Where the settings are not at hand: on an error, before the database answers.
+    fn default() -> Self {
+        Self { short: "MPPEEP".to_owned(), name: String::new(), footer: String::new() }
+    }
 }
 
 /// Who reads the page.
@@ -79,12 +86,20 @@ pub struct Frame {
     pub title: String,
     /// The ministry.
     pub ministry: Ministry,
+    /// Address of the style sheet with the ministry's colours.
+    pub theme_url: String,
     /// Theme the reader chose: `light`, `dark`, or empty for the device's own.
     pub theme: &'static str,
     /// Who reads; nobody before the login.
     pub reader: Option<FrameReader>,
     /// The menu.
     pub menu: Vec<MenuGroup>,
+    /// Announcement on top of every page; may be empty.
+    pub banner: String,
+    /// Whether writing is switched off.
+    pub read_only: bool,
+    /// Whether the database holds demonstration data.
+    pub demonstration: bool,
     /// The way to this page.
     pub crumbs: Vec<Crumb>,
     /// What just happened.
@@ -92,10 +107,23 @@ pub struct Frame {
 }
 
 impl Frame {
-    /// Address of the logo.
+    /// The frame of a page without menu: before the login, or for an error.
     #[must_use]
-    pub fn logo(&self) -> String {
-        self.ministry.logo.clone().unwrap_or_else(|| self.urls.asset("icons/emblem.svg"))
+    pub fn bare(urls: &Urls, title: impl Into<String>, theme: &'static str) -> Self {
+        Self {
+            urls: urls.clone(),
+            title: title.into(),
+            ministry: Ministry::default(),
+            theme_url: urls.path("/theme.css"),
+            theme,
+            reader: None,
+            menu: Vec::new(),
+            banner: String::new(),
+            read_only: false,
+            demonstration: false,
+            crumbs: Vec::new(),
+            flash: None,
+        }
     }
 
     /// The theme the button switches to when there is no JavaScript.

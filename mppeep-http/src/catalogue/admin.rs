@@ -1,0 +1,161 @@
+//! Words of the office and administration pages.
+
+use mppeep_core::domain::absence::AbsenceType;
+use mppeep_core::domain::calendar::{Half, Period};
+use mppeep_core::domain::permission::{Holder, Reach};
+use mppeep_core::domain::user::UserStatus;
+
+use super::format;
+use super::labels::{Label, role_short};
+use crate::pages::ui::{Badge, Tone};
+
+/// A period as « du 12/05/2026 au 16/05/2026 », with the halves that are not whole days.
+#[must_use]
+pub fn period(period: Period) -> String {
+    let start = format::date(period.start());
+    let end = format::date(period.end());
+    let from_noon = period.start_half() == Half::Pm;
+    let to_noon = period.end_half() == Half::Am;
+    if period.start() == period.end() {
+        let half = match (from_noon, to_noon) {
+            (true, _) => " (après-midi)",
+            (_, true) => " (matin)",
+            _ => "",
+        };
+        return format!("le {start}{half}");
+    }
+    let from = if from_noon { " à midi" } else { "" };
+    let to = if to_noon { " à midi" } else { "" };
+    format!("du {start}{from} au {end}{to}")
+}
+
+/// The badge of a type of absence.
+#[must_use]
+pub fn absence_badge(kind: AbsenceType) -> Badge {
+    use AbsenceType as T;
+    let tone = match kind {
+        T::AnnualLeave | T::ShortLeave => Tone::Primary,
+        T::SickLeave => Tone::Warning,
+        T::MaternityLeave | T::PaternityLeave | T::Training | T::Mission => Tone::Info,
+        T::Unjustified => Tone::Danger,
+        T::Other => Tone::Neutral,
+    };
+    Badge::new(kind.label(), tone)
+}
+
+/// The two letters of a type of absence in the calendar.
+#[must_use]
+pub const fn absence_letters(kind: AbsenceType) -> &'static str {
+    use AbsenceType as T;
+    match kind {
+        T::AnnualLeave => "CA",
+        T::ShortLeave => "PA",
+        T::SickLeave => "CM",
+        T::MaternityLeave => "MT",
+        T::PaternityLeave => "PT",
+        T::Training => "FO",
+        T::Mission => "MI",
+        T::Unjustified => "NJ",
+        T::Other => "AU",
+    }
+}
+
+/// The badge of an account's status.
+#[must_use]
+pub fn status_badge(status: UserStatus) -> Badge {
+    let tone = match status {
+        UserStatus::Active => Tone::Success,
+        UserStatus::Pending => Tone::Info,
+        UserStatus::Suspended => Tone::Warning,
+        UserStatus::Inactive => Tone::Neutral,
+    };
+    Badge::new(status.label(), tone)
+}
+
+/// Who holds a right.
+#[must_use]
+pub fn holder(holder: Holder) -> &'static str {
+    match holder {
+        Holder::Role(role) => role_short(role),
+        Holder::Director => "Directeur",
+    }
+}
+
+/// How far a right reaches, in a word.
+#[must_use]
+pub const fn reach(reach: Reach) -> &'static str {
+    match reach {
+        Reach::Demonstration => "démonstration",
+        Reach::Own => "soi-même",
+        Reach::Units => "son unité",
+        Reach::Everything => "tout",
+    }
+}
+
+/// Browser and system of a client, as it names itself; empty when it says nothing we know.
+#[must_use]
+pub fn device(user_agent: &str) -> String {
+    let find = |known: &[(&str, &'static str)]| {
+        known.iter().find(|(mark, _)| user_agent.contains(mark)).map(|(_, name)| *name)
+    };
+    let browser = find(&[
+        ("Edg", "Edge"),
+        ("OPR/", "Opera"),
+        ("SamsungBrowser/", "Samsung Internet"),
+        ("Firefox/", "Firefox"),
+        ("FxiOS/", "Firefox"),
+        ("CriOS/", "Chrome"),
+        ("HeadlessChrome/", "Chrome"),
+        ("Chrome/", "Chrome"),
+        ("Safari/", "Safari"),
+        ("curl/", "curl"),
+    ]);
+    let system = find(&[
+        ("Windows", "Windows"),
+        ("Android", "Android"),
+        ("iPhone", "iPhone"),
+        ("iPad", "iPad"),
+        ("Mac OS X", "macOS"),
+        ("CrOS", "ChromeOS"),
+        ("Linux", "Linux"),
+    ]);
+    match (browser, system) {
+        (Some(browser), Some(system)) => format!("{browser} · {system}"),
+        (Some(one), None) | (None, Some(one)) => one.to_owned(),
+        (None, None) => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jiff::civil::date;
+
+    #[test]
+    fn a_period_names_the_halves_that_matter() {
+        let of = |start, first, end, last| period(Period::new(start, first, end, last).unwrap());
+        let (monday, friday) = (date(2026, 5, 11), date(2026, 5, 15));
+        assert_eq!(of(monday, Half::Am, friday, Half::Pm), "du 11/05/2026 au 15/05/2026");
+        assert_eq!(of(monday, Half::Pm, friday, Half::Am), "du 11/05/2026 à midi au 15/05/2026 à midi");
+        assert_eq!(of(monday, Half::Am, monday, Half::Pm), "le 11/05/2026");
+        assert_eq!(of(monday, Half::Am, monday, Half::Am), "le 11/05/2026 (matin)");
+        assert_eq!(of(monday, Half::Pm, monday, Half::Pm), "le 11/05/2026 (après-midi)");
+    }
+
+    #[test]
+    fn devices_are_recognised() {
+        let chrome = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 Safari/537.36";
+        assert_eq!(device(chrome), "Chrome · Windows");
+        assert_eq!(device(&format!("{chrome} Edg/131.0.0.0")), "Edge · Windows");
+        let phone = "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 Version/17.5 Mobile/15E148 Safari/604.1";
+        assert_eq!(device(phone), "Safari · iPhone");
+        assert_eq!(device("curl/8.5.0"), "curl");
+        assert_eq!(device("<script>alert(1)</script>"), "");
+    }
+
+    #[test]
+    fn every_type_of_absence_has_letters_of_its_own() {
+        let letters: std::collections::BTreeSet<_> = AbsenceType::ALL.iter().map(|kind| absence_letters(*kind)).collect();
+        assert_eq!(letters.len(), AbsenceType::ALL.len());
+    }
+}

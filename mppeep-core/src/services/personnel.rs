@@ -130,6 +130,21 @@ impl PersonnelService {
         Ok(PersonnelView::new(personnel, actor, shown))
     }
 
+    /// Several files, in no order; those the actor may not know of are left out, and private data stays hidden.
+    ///
+    /// # Errors
+    /// `Forbidden`, `Store`.
+    pub async fn get_many(&self, actor: &Actor, ids: &[PersonnelId]) -> Result<Vec<PersonnelView>, ServiceError> {
+        require(actor, Resource::Directory, Action::Read)?;
+        let mut unit = self.context.store().begin_read().await?;
+        let found = unit.personnel().find_many(ids).await?;
+        Ok(found
+            .into_iter()
+            .filter(|personnel| may_know(actor, personnel))
+            .map(|personnel| PersonnelView::new(personnel, actor, false))
+            .collect())
+    }
+
     async fn find(
         &self,
         unit: &mut Box<dyn UnitOfWork>,
@@ -138,14 +153,7 @@ impl PersonnelService {
     ) -> Result<Personnel, ServiceError> {
         let not_found = || ServiceError::NotFound(EntityKind::Personnel);
         let personnel = unit.personnel().find(id).await?.ok_or_else(not_found)?;
-        let department = personnel.fields.department;
-        let directory = actor.may_on(Resource::Directory, Action::Read, id, department);
-        let career = actor.may_on(Resource::Career, Action::Read, id, department);
-        if career || (directory && personnel.departure.is_none()) {
-            Ok(personnel)
-        } else {
-            Err(not_found())
-        }
+        if may_know(actor, &personnel) { Ok(personnel) } else { Err(not_found()) }
     }
 
     /// Files that may be of the person described.
@@ -403,6 +411,12 @@ impl PersonnelService {
         self.context.commit(unit, MADE_WRONG).await?;
         Ok(PersonnelView::new(after, actor, false))
     }
+}
+
+/// Whether the actor may know that the file exists: one in the archive only with its career.
+fn may_know(actor: &Actor, personnel: &Personnel) -> bool {
+    let on = |resource| actor.may_on(resource, Action::Read, personnel.id, personnel.fields.department);
+    on(Resource::Career) || (on(Resource::Directory) && personnel.departure.is_none())
 }
 
 /// The day of retirement of a content under the settings in force.

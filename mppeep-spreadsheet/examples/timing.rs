@@ -1,5 +1,8 @@
 //! Prints how long a table of 10 000 agents takes to write, read and judge: `cargo run --release --example timing`.
-#![expect(clippy::print_stdout, reason = "printing the figures is what this example is for")]
+#![expect(
+    clippy::print_stdout,
+    reason = "printing the figures is what this example is for"
+)]
 
 use std::time::Instant;
 
@@ -13,7 +16,16 @@ use mppeep_spreadsheet::SpreadsheetFiles;
 const ROWS: u32 = 10_000;
 
 fn table() -> Sheet {
-    let headers = ["N° matricule", "NOM", "Prénom(s)", "Né(e) le", "Sexe", "Grade", "Sit. matrimoniale", "Tél."];
+    let headers = [
+        "N° matricule",
+        "NOM",
+        "Prénom(s)",
+        "Né(e) le",
+        "Sexe",
+        "Grade",
+        "Sit. matrimoniale",
+        "Tél.",
+    ];
     let mut rows = vec![headers.map(Cell::text).to_vec()];
     for number in 0..ROWS {
         let day = date(1965, 1, 1).saturating_add(jiff::Span::new().days(number));

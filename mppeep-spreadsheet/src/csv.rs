@@ -1,16 +1,14 @@
 //! Delimited text, as spreadsheet programs and HR systems write it.
-//!
-//! The parser is our own because it must say at which row of the file a cell stands (blank lines count), must stop at a
-//! limit before it takes memory, and must name the row of a quotation mark that never ends.
 
-use std::fmt::Write as _;
+use csv::{QuoteStyle, ReaderBuilder, StringRecord, Terminator, WriterBuilder};
+use std::io::Read;
 
 use mppeep_core::ports::spreadsheet::{Cell, DateSystem, Sheet, SheetError};
 
 use crate::{Limits, table};
 
 /// Delimiters in the order in which they win a draw.
-const DELIMITERS: [char; 3] = [';', ',', '\t'];
+const DELIMITERS: [u8; 3] = [b';', b',', b'\t'];
 /// Rows looked at to find the delimiter.
 const SAMPLE_ROWS: usize = 40;
 /// Bytes looked at to find the delimiter.
@@ -20,15 +18,23 @@ const FORMULA_MARKS: [char; 10] = ['=', '+', '-', '@', '\t', '\r', '＝', '＋',
 
 /// Reads a text whose delimiter is found by looking at it.
 pub(crate) fn read(text: &str, limits: &Limits) -> Result<Sheet, SheetError> {
-    let (delimiter, skipped_rows, body) = match declared_delimiter(text) {
+    let (delimiter, mut row, body) = match declared_delimiter(text) {
         Some((delimiter, body)) => (delimiter, 1, body),
         None => (detect(text), 0, text),
     };
     let mut builder = table::TableBuilder::new(limits);
-    let mut fields = Fields::new(body, delimiter);
-    while let Some(field) = fields.next_field().map_err(|err| moved(err, skipped_rows))? {
-        let row = field.row + skipped_rows;
-        builder.put(row, field.column, Cell::text(unprotect(field.text)))?;
+    let mut records = Records::new(body, delimiter);
+    let mut last = row;
+    while let Some(blank_rows) = records.advance()? {
+        row += blank_rows;
+        last = row;
+        for (column, field) in records.record.iter().enumerate() {
+            builder.put(row, column, Cell::text(unprotect(field)))?;
+        }
+        row += 1;
+    }
+    if records.open_quote {
+        return Err(SheetError::OpenQuote { row: last + 1 });
     }
     if builder.is_empty() {
         return Err(SheetError::Empty);
@@ -36,42 +42,36 @@ pub(crate) fn read(text: &str, limits: &Limits) -> Result<Sheet, SheetError> {
     Ok(builder.finish(None, DateSystem::default()))
 }
 
-/// The same error, further down.
-fn moved(err: SheetError, by: usize) -> SheetError {
-    match err {
-        SheetError::OpenQuote { row } => SheetError::OpenQuote { row: row + by },
-        other => other,
-    }
-}
-
-/// Writes UTF-8 with a byte-order mark, `;` between cells and formula characters neutralised.
+/// Writes UTF-8 with a byte-order mark, `;` between cells and formula characters neutralised. Texts are quoted, so that
+/// the commas in them are never taken for delimiters.
 pub(crate) fn write(sheet: &Sheet, limits: &Limits) -> Result<Vec<u8>, SheetError> {
     table::check(sheet, limits)?;
-    let mut out = String::from('\u{FEFF}');
+    let mut writer = WriterBuilder::new()
+        .delimiter(b';')
+        .quote_style(QuoteStyle::NonNumeric)
+        .terminator(Terminator::CRLF)
+        .flexible(true)
+        .from_writer("\u{FEFF}".as_bytes().to_vec());
+    let not_written = |detail: String| SheetError::NotWritten { detail };
     for row in &sheet.rows {
-        for (column, cell) in row.iter().enumerate() {
-            if column > 0 {
-                out.push(';');
-            }
-            match cell {
-                Cell::Text(text) => push_text(&mut out, text),
-                other => out.push_str(&other.display()),
-            }
-        }
-        out.push_str("\r\n");
+        let cells = row.iter().map(|cell| match cell {
+            Cell::Text(text) => protect(text),
+            other => other.display(),
+        });
+        // A row of no cell at all would be no row.
+        let blank = row.is_empty().then(String::new);
+        writer
+            .write_record(cells.chain(blank))
+            .map_err(|err| not_written(err.to_string()))?;
     }
-    Ok(out.into_bytes())
+    writer.into_inner().map_err(|err| not_written(err.to_string()))
 }
 
-fn push_text(out: &mut String, text: &str) {
-    let mark = if needs_protection(text) { "'" } else { "" };
-    let edge_space = text.starts_with(char::is_whitespace) || text.ends_with(char::is_whitespace);
-    if edge_space || text.contains([';', ',', '\t', '"', '\r', '\n']) {
-        // Writing to a String cannot fail.
-        let _ = write!(out, "\"{mark}{}\"", text.replace('"', "\"\""));
+fn protect(text: &str) -> String {
+    if needs_protection(text) {
+        format!("'{text}")
     } else {
-        out.push_str(mark);
-        out.push_str(text);
+        text.to_owned()
     }
 }
 
@@ -80,22 +80,20 @@ fn needs_protection(text: &str) -> bool {
     text.trim_start_matches('\'').starts_with(FORMULA_MARKS)
 }
 
-/// The exact inverse of what writing does to such a text.
-fn unprotect(mut text: String) -> String {
-    if text.starts_with('\'') && needs_protection(&text) {
-        text.remove(0);
-    }
-    text
+/// The exact inverse of [`protect`].
+fn unprotect(text: &str) -> &str {
+    text.strip_prefix('\'')
+        .filter(|_| needs_protection(text))
+        .unwrap_or(text)
 }
 
 /// Excel's own first line, `sep=;`.
-fn declared_delimiter(text: &str) -> Option<(char, &str)> {
+fn declared_delimiter(text: &str) -> Option<(u8, &str)> {
     let rest = text.strip_prefix("sep=").or_else(|| text.strip_prefix("SEP="))?;
-    let mut characters = rest.chars();
-    let delimiter = characters
-        .next()
-        .filter(|character| DELIMITERS.contains(character))?;
-    let after = characters.as_str();
+    let delimiter = DELIMITERS
+        .into_iter()
+        .find(|delimiter| rest.starts_with(char::from(*delimiter)))?;
+    let after = rest.get(1..)?;
     let body = after
         .strip_prefix("\r\n")
         .or_else(|| after.strip_prefix(['\n', '\r']))?;
@@ -103,7 +101,7 @@ fn declared_delimiter(text: &str) -> Option<(char, &str)> {
 }
 
 /// The delimiter under which most of the first rows have the same number of columns, more than one.
-fn detect(text: &str) -> char {
+fn detect(text: &str) -> u8 {
     let mut end = text.len().min(SAMPLE_BYTES);
     while !text.is_char_boundary(end) {
         end -= 1;
@@ -120,112 +118,82 @@ fn detect(text: &str) -> char {
 }
 
 /// Rows that agree on a number of columns, times the columns gained.
-fn score(sample: &str, delimiter: char) -> usize {
+fn score(sample: &str, delimiter: u8) -> usize {
+    let mut records = Records::new(sample, delimiter);
     let mut widths = Vec::new();
-    let mut fields = Fields::new(sample, delimiter);
-    let mut current: Option<(usize, usize)> = None;
-    // The sample may cut a quoted text: what was counted before stands.
-    while let Ok(Some(field)) = fields.next_field() {
-        match &mut current {
-            Some((row, width)) if *row == field.row => *width = field.column + 1,
-            _ => {
-                widths.extend(current.map(|(_, width)| width));
-                current = Some((field.row, field.column + 1));
-                if widths.len() >= SAMPLE_ROWS {
-                    break;
-                }
-            }
+    while let Ok(Some(_)) = records.advance() {
+        widths.push(records.record.len());
+        if widths.len() >= SAMPLE_ROWS {
+            break;
         }
     }
-    widths.extend(current.map(|(_, width)| width));
+    let agreeing = |width: &usize| widths.iter().filter(|other| *other == width).count();
     widths
         .iter()
-        .map(|width| (width - 1) * widths.iter().filter(|other| *other == width).count())
+        .map(|width| width.saturating_sub(1) * agreeing(width))
         .max()
         .unwrap_or_default()
 }
 
-/// One cell of a text, with its place counted from 0.
-struct Field {
-    row: usize,
-    column: usize,
-    text: String,
+/// Walks over the records of a text, and over what the reader passes over: it skips blank lines, which are rows to
+/// people, and ends a quotation that is never closed with the text.
+struct Records<'a> {
+    text: &'a [u8],
+    reader: csv::Reader<std::io::Chain<&'a [u8], &'static [u8]>>,
+    record: StringRecord,
+    open_quote: bool,
 }
 
-/// Walks over the cells of a text. A quotation mark quotes only at the start of a cell, and what follows a closed
-/// quotation is kept as it stands, as spreadsheet programs do.
-struct Fields<'a> {
-    rest: &'a str,
-    delimiter: char,
-    row: usize,
-    column: usize,
-    done: bool,
-}
-
-impl<'a> Fields<'a> {
-    fn new(text: &'a str, delimiter: char) -> Self {
+impl<'a> Records<'a> {
+    fn new(text: &'a str, delimiter: u8) -> Self {
+        let text = text.as_bytes();
+        // One more record after the text: an open quotation swallows it.
+        let reader = ReaderBuilder::new()
+            .delimiter(delimiter)
+            .has_headers(false)
+            .flexible(true)
+            .from_reader(text.chain(b"\nend".as_slice()));
         Self {
-            rest: text,
-            delimiter,
-            row: 0,
-            column: 0,
-            done: text.is_empty(),
+            text,
+            reader,
+            record: StringRecord::new(),
+            open_quote: false,
         }
     }
 
-    fn next_field(&mut self) -> Result<Option<Field>, SheetError> {
-        if self.done {
+    /// Reads the next record; gives the number of blank rows before it.
+    fn advance(&mut self) -> Result<Option<usize>, SheetError> {
+        let from = usize::try_from(self.reader.position().byte()).unwrap_or(usize::MAX);
+        let read = self
+            .reader
+            .read_record(&mut self.record)
+            .map_err(|err| SheetError::Damaged {
+                detail: err.to_string(),
+            })?;
+        if !read {
+            self.open_quote = true;
             return Ok(None);
         }
-        let (row, column) = (self.row, self.column);
-        let mut text = String::new();
-        if let Some(quoted) = self.rest.strip_prefix('"') {
-            self.rest = quoted;
-            self.quoted(&mut text)?;
-        }
-        let delimiter = self.delimiter;
-        let end = self.rest.find([delimiter, '\n', '\r']).unwrap_or(self.rest.len());
-        let (plain, after) = self.rest.split_at(end);
-        text.push_str(plain);
-        let mut characters = after.chars();
-        match characters.next() {
-            Some(found) if found == delimiter => {
-                self.column += 1;
-                self.rest = characters.as_str();
-            }
-            Some(found) => {
-                let rest = characters.as_str();
-                self.rest = if found == '\r' {
-                    rest.strip_prefix('\n').unwrap_or(rest)
-                } else {
-                    rest
-                };
-                self.row += 1;
-                self.column = 0;
-                self.done = self.rest.is_empty();
-            }
-            None => self.done = true,
-        }
-        Ok(Some(Field { row, column, text }))
+        let (start, blank_rows) = self.skip_line_ends(from);
+        Ok((start < self.text.len()).then_some(blank_rows))
     }
 
-    /// Reads up to the closing quotation mark; a doubled one stands for itself.
-    fn quoted(&mut self, text: &mut String) -> Result<(), SheetError> {
+    /// Where the record that is read from `from` begins, and the blank rows before it.
+    fn skip_line_ends(&self, from: usize) -> (usize, usize) {
+        let byte = |at: usize| self.text.get(at).copied();
+        let mut at = from;
+        // The second half of the line end that closed the record before.
+        if byte(at) == Some(b'\n') && at.checked_sub(1).and_then(byte) == Some(b'\r') {
+            at += 1;
+        }
+        let mut rows = 0;
         loop {
-            let Some((inside, after)) = self.rest.split_once('"') else {
-                return Err(SheetError::OpenQuote { row: self.row + 1 });
-            };
-            text.push_str(inside);
-            match after.strip_prefix('"') {
-                Some(again) => {
-                    text.push('"');
-                    self.rest = again;
-                }
-                None => {
-                    self.rest = after;
-                    return Ok(());
-                }
+            match (byte(at), byte(at + 1)) {
+                (Some(b'\r'), Some(b'\n')) => at += 2,
+                (Some(b'\r' | b'\n'), _) => at += 1,
+                _ => return (at, rows),
             }
+            rows += 1;
         }
     }
 }
@@ -362,7 +330,7 @@ mod tests {
         let bytes = write(&sheet, &Limits::default()).unwrap();
         assert_eq!(
             String::from_utf8(bytes).unwrap(),
-            "\u{FEFF}'=1+1;'+225 07;'-x;'@a;''=1;l'an;-5\r\n"
+            "\u{FEFF}\"'=1+1\";\"'+225 07\";\"'-x\";\"'@a\";\"''=1\";\"l'an\";-5\r\n"
         );
     }
 
@@ -408,8 +376,8 @@ mod tests {
 
         #[test]
         fn reading_undoes_protection(text in any_text()) {
-            let protected = if needs_protection(&text) { format!("'{text}") } else { text.clone() };
-            prop_assert_eq!(unprotect(protected), text);
+            let protected = protect(&text);
+            prop_assert_eq!(unprotect(&protected), text);
         }
     }
 }

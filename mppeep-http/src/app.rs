@@ -17,6 +17,7 @@ use mppeep_core::ports::login_attempts::{AttemptLimits, LoginAttempts};
 use mppeep_core::ports::password::PasswordHasher;
 use mppeep_core::ports::rate_limiter::{Gcra, RateLimiter};
 use mppeep_core::ports::session::SessionStore;
+use mppeep_core::ports::spreadsheet::Spreadsheets;
 use mppeep_core::ports::store::Store;
 use mppeep_core::services::absences::AbsenceService;
 use mppeep_core::services::activity::ActivityService;
@@ -26,6 +27,8 @@ use mppeep_core::services::evaluations::EvaluationService;
 use mppeep_core::services::holidays::HolidayService;
 use mppeep_core::services::organisation::OrganisationService;
 use mppeep_core::services::personnel::PersonnelService;
+use mppeep_core::services::personnel_export::PersonnelExportService;
+use mppeep_core::services::personnel_import::PersonnelImportService;
 use mppeep_core::services::settings::SettingsService;
 use mppeep_core::services::users::UserService;
 use mppeep_core::services::{Context, ServiceError};
@@ -75,6 +78,10 @@ pub struct Services {
     pub activity: ActivityService,
     /// Settings.
     pub settings: SettingsService,
+    /// Imports of personnel files.
+    pub imports: PersonnelImportService,
+    /// Exports of personnel files.
+    pub exports: PersonnelExportService,
 }
 
 /// What the services work with, beside their context.
@@ -87,17 +94,14 @@ pub struct ServicePorts {
     pub hasher: Arc<dyn PasswordHasher>,
     /// Limits on login attempts.
     pub attempt_limits: AttemptLimits,
+    /// Reading and writing of CSV and XLSX.
+    pub spreadsheets: Arc<dyn Spreadsheets>,
 }
 
 impl Services {
     /// Every service over one context.
     pub fn new(context: &Arc<Context>, ports: ServicePorts) -> Self {
-        let ServicePorts {
-            sessions,
-            attempts,
-            hasher,
-            attempt_limits,
-        } = ports;
+        let ServicePorts { sessions, attempts, hasher, attempt_limits, spreadsheets } = ports;
         let shared = || Arc::clone(context);
         Self {
             context: shared(),
@@ -117,6 +121,8 @@ impl Services {
             dashboard: DashboardService::new(shared()),
             activity: ActivityService::new(shared()),
             settings: SettingsService::new(shared()),
+            imports: PersonnelImportService::new(shared(), Arc::clone(&spreadsheets)),
+            exports: PersonnelExportService::new(shared(), spreadsheets),
         }
     }
 }

@@ -287,20 +287,21 @@ pub(crate) async fn layer(
     let user = context.user.get().map(String::as_str);
     let cf_ray = context.cf_ray.as_deref();
     let _entered = span.enter();
+    // Addresses are personal: they are kept for what changes something, and for what is refused.
+    let client = (is_refusal(status) || !method.is_safe()).then(|| context.client.to_string());
+    macro_rules! line {
+        ($level:ident, $message:literal) => {
+            tracing::$level!(
+                target: "access", %method, route, status = status.as_u16(), duration_ms, client, cf_ray, user, $message
+            )
+        };
+    }
     if is_refusal(status) {
-        // Addresses are personal: they are kept where somebody may have to look for an attacker.
-        tracing::warn!(
-            target: "access", %method, route, status = status.as_u16(), duration_ms, user, cf_ray,
-            client = %context.client, "request refused"
-        );
+        line!(warn, "request refused");
     } else if status.is_server_error() {
-        tracing::error!(
-            target: "access", %method, route, status = status.as_u16(), duration_ms, user, cf_ray, "request failed"
-        );
+        line!(error, "request failed");
     } else {
-        tracing::info!(
-            target: "access", %method, route, status = status.as_u16(), duration_ms, user, cf_ray, "request"
-        );
+        line!(info, "request");
     }
     response
 }

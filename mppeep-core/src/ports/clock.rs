@@ -93,7 +93,10 @@ pub struct SeededEntropy {
 impl SeededEntropy {
     /// The sequence that `seed` names.
     pub fn new(seed: u64) -> Self {
-        Self { state: AtomicU64::new(seed), guard: Mutex::new(()) }
+        Self {
+            state: AtomicU64::new(seed),
+            guard: Mutex::new(()),
+        }
     }
 
     fn next(&self) -> u64 {
@@ -109,7 +112,10 @@ impl SeededEntropy {
 
 impl Entropy for SeededEntropy {
     fn fill(&self, buffer: &mut [u8]) {
-        let _whole = self.guard.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let _whole = self
+            .guard
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         for chunk in buffer.chunks_mut(8) {
             let bytes = self.next().to_le_bytes();
             for (to, from) in chunk.iter_mut().zip(bytes) {

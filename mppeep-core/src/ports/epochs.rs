@@ -23,8 +23,14 @@ impl Namespace {
     pub const SETTINGS: Self = Self("settings");
 
     /// Every namespace, in name order.
-    pub const ALL: [Self; 6] =
-        [Self::ABSENCES, Self::EVALUATIONS, Self::ORGANISATION, Self::PERSONNEL, Self::SETTINGS, Self::USERS];
+    pub const ALL: [Self; 6] = [
+        Self::ABSENCES,
+        Self::EVALUATIONS,
+        Self::ORGANISATION,
+        Self::PERSONNEL,
+        Self::SETTINGS,
+        Self::USERS,
+    ];
 
     /// The namespace of that name.
     pub fn by_name(name: &str) -> Option<Self> {

@@ -60,7 +60,10 @@ pub enum BackendError {
 impl BackendError {
     /// A stored value of `adapter` that cannot be read.
     pub fn corrupt(adapter: &'static str, what: impl Into<String>) -> Self {
-        Self::Corrupt { adapter, what: what.into() }
+        Self::Corrupt {
+            adapter,
+            what: what.into(),
+        }
     }
 }
 

@@ -33,7 +33,9 @@ impl Cursor {
         if text.len() > 2_000 {
             return None;
         }
-        let json = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(text).ok()?;
+        let json = base64::engine::general_purpose::URL_SAFE_NO_PAD
+            .decode(text)
+            .ok()?;
         serde_json::from_slice(&json).ok()
     }
 }
@@ -62,7 +64,10 @@ pub struct PageRequest {
 impl PageRequest {
     /// The first `limit` rows.
     pub fn first(limit: u32) -> Self {
-        Self { limit, start: PageStart::First }
+        Self {
+            limit,
+            start: PageStart::First,
+        }
     }
 }
 
@@ -80,6 +85,10 @@ pub struct Page<T> {
 impl<T> Page<T> {
     /// A page of other rows at the same place.
     pub fn map<U>(self, convert: impl FnMut(T) -> U) -> Page<U> {
-        Page { rows: self.rows.into_iter().map(convert).collect(), total: self.total, next: self.next }
+        Page {
+            rows: self.rows.into_iter().map(convert).collect(),
+            total: self.total,
+            next: self.next,
+        }
     }
 }

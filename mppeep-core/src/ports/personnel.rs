@@ -315,10 +315,8 @@ pub trait PersonnelRepository: Send {
     ///
     /// # Errors
     /// `Backend` only.
-    async fn set_retirement_dates(
-        &mut self,
-        dates: &[(PersonnelId, Option<Date>)],
-    ) -> Result<(), StoreError>;
+    async fn set_retirement_dates(&mut self, dates: &[(PersonnelId, Option<Date>)])
+    -> Result<(), StoreError>;
 
     /// Birth date, grade and extension of every file, for deriving days of retirement again.
     ///

@@ -28,7 +28,8 @@ impl Gcra {
 
     /// How far ahead of now the theoretical arrival time may stand, in microseconds.
     pub fn tolerance_micros(&self) -> i64 {
-        self.interval_micros().saturating_mul(i64::from(self.burst.max(1)))
+        self.interval_micros()
+            .saturating_mul(i64::from(self.burst.max(1)))
     }
 
     /// Judges one request at `now_micros` against the stored theoretical arrival time.
@@ -49,8 +50,12 @@ impl Gcra {
             return (decision, None);
         }
         let remaining = u32::try_from((tolerance - ahead) / interval).unwrap_or(u32::MAX);
-        let decision =
-            Decision { allowed: true, remaining, retry_after: Duration::ZERO, reset_after: micros(ahead) };
+        let decision = Decision {
+            allowed: true,
+            remaining,
+            retry_after: Duration::ZERO,
+            reset_after: micros(ahead),
+        };
         (decision, Some(next))
     }
 }

@@ -1,0 +1,296 @@
+//! Absences. That two of one agent never share a half-day is a trigger of the schema.
+
+use async_trait::async_trait;
+use jiff::civil::Date;
+use mppeep_core::domain::absence::{Absence, AbsenceFields, AbsenceType};
+use mppeep_core::domain::calendar::{Half, Period};
+use mppeep_core::domain::id::{AbsenceId, PersonnelId};
+use mppeep_core::ports::absence::{AbsenceFilter, AbsenceRepository, AbsenceRow};
+use mppeep_core::ports::error::{BackendError, StoreError};
+use mppeep_core::ports::page::{Cursor, Page, PageRequest, PageStart, SortValue};
+use sqlx::{FromRow, Row};
+use uuid::Uuid;
+
+use crate::codec::{code, date, instant, micros, number, optional_instant};
+use crate::error::{self, ADAPTER};
+use crate::filter::{Builder, page_of, push_limit, push_scope, push_sort_value, push_unit, push_words};
+use crate::unit::Handle;
+
+const ENTITY: &str = "absence";
+
+/// A row of `absence`, in plain types.
+#[derive(Debug, FromRow)]
+struct AbsenceRecord {
+    id: Uuid,
+    personnel_id: Uuid,
+    kind: String,
+    start_date: String,
+    start_half: String,
+    end_date: String,
+    end_half: String,
+    reason: Option<String>,
+    counted_half_days: i64,
+    cancelled_at: Option<i64>,
+    version: i64,
+    created_at: i64,
+    updated_at: i64,
+}
+
+macro_rules! select_absence {
+    ($condition:tt $(, $argument:expr)*) => {
+        sqlx::query_as!(
+            AbsenceRecord,
+            r#"
+                SELECT a.absence_id AS "id: Uuid", a.personnel_id AS "personnel_id: Uuid", a.kind, a.start_date,
+                       a.start_half, a.end_date, a.end_half, a.reason, a.counted_half_days, a.cancelled_at, a.version,
+                       a.created_at, a.updated_at
+                FROM absence AS a
+            "# + $condition
+            $(, $argument)*
+        )
+    };
+}
+
+impl TryFrom<AbsenceRecord> for Absence {
+    type Error = BackendError;
+
+    fn try_from(row: AbsenceRecord) -> Result<Self, BackendError> {
+        let period = Period::new(
+            date(&row.start_date, "absence.start_date")?,
+            code(&row.start_half, Half::by_code, "absence.start_half")?,
+            date(&row.end_date, "absence.end_date")?,
+            code(&row.end_half, Half::by_code, "absence.end_half")?,
+        );
+        let fields = AbsenceFields {
+            kind: code(&row.kind, AbsenceType::by_code, "absence.kind")?,
+            period: period.ok_or_else(|| BackendError::corrupt(ADAPTER, "absence.end_date"))?,
+            reason: row.reason,
+        };
+        Ok(Self {
+            id: AbsenceId::from_uuid(row.id),
+            personnel: PersonnelId::from_uuid(row.personnel_id),
+            fields,
+            counted_half_days: number(row.counted_half_days, "absence.counted_half_days")?,
+            cancelled_at: optional_instant(row.cancelled_at, "absence.cancelled_at")?,
+            version: row.version,
+            created_at: instant(row.created_at, "absence.created_at")?,
+            updated_at: instant(row.updated_at, "absence.updated_at")?,
+        })
+    }
+}
+
+impl Handle<'_> {
+    async fn insert_absence(&mut self, absence: &Absence) -> Result<(), StoreError> {
+        let period = &absence.fields.period;
+        let conn = self.0.writing()?;
+        let done = sqlx::query!(
+            r#"
+                INSERT INTO absence (
+                    absence_id, personnel_id, kind, start_date, start_half, end_date, end_half, reason,
+                    counted_half_days, cancelled_at, version, created_at, updated_at
+                )
+                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
+            "#,
+            absence.id.as_uuid(),
+            absence.personnel.as_uuid(),
+            absence.fields.kind.code(),
+            period.start().to_string(),
+            period.start_half().code(),
+            period.end().to_string(),
+            period.end_half().code(),
+            absence.fields.reason,
+            absence.counted_half_days,
+            absence.cancelled_at.map(micros),
+            absence.version,
+            micros(absence.created_at),
+            micros(absence.updated_at),
+        )
+        .execute(conn)
+        .await;
+        self.0.settle(ENTITY, done)?;
+        Ok(())
+    }
+
+    fn absences_of(
+        &mut self,
+        records: Result<Vec<AbsenceRecord>, sqlx::Error>,
+    ) -> Result<Vec<Absence>, StoreError> {
+        let records = self.0.settle(ENTITY, records)?;
+        self.0
+            .decoded(records.into_iter().map(Absence::try_from).collect())
+    }
+}
+
+fn build(filter: &AbsenceFilter, page: &PageRequest) -> Builder {
+    let mut query = Builder::new(
+        "WITH filtered AS NOT MATERIALIZED (SELECT a.absence_id AS id, a.start_slot AS sort_key \
+         FROM absence AS a JOIN personnel AS p ON p.personnel_id = a.personnel_id WHERE 1",
+    );
+    push_scope(&mut query, &filter.scope);
+    push_unit(&mut query, filter.unit);
+    push_words(&mut query, &filter.words, false);
+    if let Some(personnel) = filter.personnel {
+        query
+            .push(" AND a.personnel_id = ")
+            .push_bind(personnel.as_uuid());
+    }
+    if let Some(kind) = filter.kind {
+        query.push(" AND a.kind = ").push_bind(kind.code());
+    }
+    if let Some(from) = filter.from {
+        query.push(" AND a.end_date >= ").push_bind(from.to_string());
+    }
+    if let Some(to) = filter.to {
+        query.push(" AND a.start_date <= ").push_bind(to.to_string());
+    }
+    if !filter.with_cancelled {
+        query.push(" AND a.cancelled_at IS NULL");
+    }
+    query.push("), page AS MATERIALIZED (SELECT f.id, f.sort_key FROM filtered AS f");
+    if let PageStart::After(cursor) = &page.start {
+        query.push(" WHERE (f.sort_key, f.id) < (");
+        push_sort_value(&mut query, &cursor.value);
+        query.push(", ").push_bind(cursor.id).push(")");
+    }
+    query.push(" ORDER BY f.sort_key DESC, f.id DESC");
+    push_limit(&mut query, page);
+    query.push(
+        ") SELECT t.total, page.sort_key, a.absence_id AS id, a.personnel_id, a.kind, a.start_date, a.start_half, \
+         a.end_date, a.end_half, a.reason, a.counted_half_days, a.cancelled_at, a.version, a.created_at, a.updated_at, \
+         p.matricule, p.family_name || ' ' || p.given_names AS full_name, d.name AS department_name \
+         FROM (SELECT count(*) AS total FROM filtered) AS t LEFT JOIN page ON 1 \
+         LEFT JOIN absence AS a ON a.absence_id = page.id LEFT JOIN personnel AS p ON p.personnel_id = a.personnel_id \
+         LEFT JOIN department AS d ON d.department_id = p.department_id ORDER BY page.sort_key DESC, page.id DESC",
+    );
+    query
+}
+
+fn decode(rows: &[sqlx::sqlite::SqliteRow], limit: u32) -> Result<Page<AbsenceRow>, BackendError> {
+    let mut total = 0;
+    let mut listed = Vec::new();
+    for row in rows {
+        total = row.try_get::<i64, _>("total").map_err(error::backend)?;
+        let Some(id) = row.try_get::<Option<Uuid>, _>("id").map_err(error::backend)? else {
+            continue;
+        };
+        let record = AbsenceRecord::from_row(row).map_err(error::backend)?;
+        let cursor = Cursor {
+            value: SortValue::Text(row.try_get("sort_key").map_err(error::backend)?),
+            id,
+        };
+        let absence = AbsenceRow {
+            absence: record.try_into()?,
+            matricule: row.try_get("matricule").map_err(error::backend)?,
+            full_name: row.try_get("full_name").map_err(error::backend)?,
+            department_name: row.try_get("department_name").map_err(error::backend)?,
+        };
+        listed.push((cursor, absence));
+    }
+    page_of(listed, limit, total)
+}
+
+#[async_trait]
+impl AbsenceRepository for Handle<'_> {
+    async fn insert(&mut self, absence: &Absence) -> Result<(), StoreError> {
+        self.insert_absence(absence).await
+    }
+
+    async fn insert_many(&mut self, absences: &[Absence]) -> Result<(), StoreError> {
+        for absence in absences {
+            if let Err(err) = self.insert_absence(absence).await {
+                self.0.spoil();
+                return Err(err);
+            }
+        }
+        Ok(())
+    }
+
+    async fn update(&mut self, absence: &Absence) -> Result<(), StoreError> {
+        let period = &absence.fields.period;
+        let conn = self.0.writing()?;
+        let done = sqlx::query!(
+            r#"
+                UPDATE absence SET
+                    personnel_id = ?2, kind = ?3, start_date = ?4, start_half = ?5, end_date = ?6, end_half = ?7,
+                    reason = ?8, counted_half_days = ?9, cancelled_at = ?10, version = ?11, updated_at = ?12
+                WHERE absence_id = ?1 AND version = ?11 - 1
+            "#,
+            absence.id.as_uuid(),
+            absence.personnel.as_uuid(),
+            absence.fields.kind.code(),
+            period.start().to_string(),
+            period.start_half().code(),
+            period.end().to_string(),
+            period.end_half().code(),
+            absence.fields.reason,
+            absence.counted_half_days,
+            absence.cancelled_at.map(micros),
+            absence.version,
+            micros(absence.updated_at),
+        )
+        .execute(conn)
+        .await;
+        let done = self.0.settle(ENTITY, done)?;
+        if done.rows_affected() == 0 {
+            Err(StoreError::StaleVersion)
+        } else {
+            Ok(())
+        }
+    }
+
+    async fn find(&mut self, id: AbsenceId) -> Result<Option<Absence>, StoreError> {
+        let conn = self.0.reading()?;
+        let found = select_absence!("WHERE a.absence_id = ?1", id.as_uuid())
+            .fetch_optional(conn)
+            .await;
+        let found = self.0.settle(ENTITY, found)?;
+        self.0.decoded(found.map(Absence::try_from).transpose())
+    }
+
+    async fn touching(
+        &mut self,
+        personnel: PersonnelId,
+        from: Date,
+        to: Date,
+    ) -> Result<Vec<Absence>, StoreError> {
+        let conn = self.0.reading()?;
+        let found = select_absence!(
+            r#"
+                WHERE a.personnel_id = ?1 AND a.cancelled_at IS NULL AND a.end_date >= ?2 AND a.start_date <= ?3
+                ORDER BY a.start_slot
+            "#,
+            personnel.as_uuid(),
+            from.to_string(),
+            to.to_string()
+        )
+        .fetch_all(conn)
+        .await;
+        self.absences_of(found)
+    }
+
+    async fn touching_day(&mut self, day: Date) -> Result<Vec<Absence>, StoreError> {
+        let conn = self.0.reading()?;
+        let found = select_absence!(
+            r#"
+                WHERE a.cancelled_at IS NULL AND a.end_date >= ?1 AND a.start_date <= ?1
+                ORDER BY a.start_slot, a.absence_id
+            "#,
+            day.to_string()
+        )
+        .fetch_all(conn)
+        .await;
+        self.absences_of(found)
+    }
+
+    async fn list(
+        &mut self,
+        filter: &AbsenceFilter,
+        page: &PageRequest,
+    ) -> Result<Page<AbsenceRow>, StoreError> {
+        let mut query = build(filter, page);
+        let conn = self.0.reading()?;
+        let rows = query.build().fetch_all(conn).await;
+        let rows = self.0.settle(ENTITY, rows)?;
+        self.0.decoded(decode(&rows, page.limit))
+    }
+}

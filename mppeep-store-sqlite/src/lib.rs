@@ -1,0 +1,37 @@
+//! mppeep's store on SQLite: one file, one writer, several readers.
+//!
+//! [`SqliteStore`] implements the core's ports [`Store`](mppeep_core::ports::store::Store),
+//! [`SessionStore`](mppeep_core::ports::session::SessionStore),
+//! [`LoginAttempts`](mppeep_core::ports::login_attempts::LoginAttempts),
+//! [`Epochs`](mppeep_core::ports::epochs::Epochs) and [`Maintain`](mppeep_core::ports::maintain::Maintain). It knows
+//! nothing of HTTP, of the other adapters, or of the rules of the domain: it stores what services give it.
+//!
+//! # Invariants
+//! - Writes go through one connection, in `BEGIN IMMEDIATE`: a unit that has begun never fails for a lock later on.
+//! - Reads go through connections that refuse to write, each unit on one snapshot, and never wait for the writer.
+//! - A unit whose statement failed, or whose future was dropped half way, cannot be committed.
+//! - What lives and what has expired is judged inside the statement, by this database's clock (or the test's).
+
+mod absence;
+mod activity;
+mod codec;
+mod epochs;
+mod error;
+mod evaluation;
+mod filter;
+mod holiday;
+mod import;
+mod login_attempts;
+mod maintain;
+mod organisation;
+mod personnel;
+mod personnel_figures;
+mod personnel_list;
+mod session;
+mod setting;
+mod store;
+mod unit;
+mod user;
+
+pub use error::OpenError;
+pub use store::{SqliteOptions, SqliteStore};

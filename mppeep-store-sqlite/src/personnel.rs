@@ -1,0 +1,575 @@
+//! Personnel files: writing them, and reading them one by one.
+
+use std::collections::BTreeSet;
+
+use async_trait::async_trait;
+use jiff::civil::Date;
+use mppeep_core::domain::codes::{
+    AdministrativePosition, AgentStatus, BirthPrecision, DepartureReason, MaritalStatus, Sex,
+};
+use mppeep_core::domain::email::Email;
+use mppeep_core::domain::grade::Grade;
+use mppeep_core::domain::id::{DepartmentId, PersonnelId};
+use mppeep_core::domain::personnel::{Departure, Matricule, Personnel, PersonnelFields};
+use mppeep_core::domain::text::fold;
+use mppeep_core::ports::error::{BackendError, StoreError};
+use mppeep_core::ports::page::Page;
+use mppeep_core::ports::personnel::{
+    DashboardFigures, FiguresQuery, PersonnelIdentity, PersonnelQuery, PersonnelRepository, PersonnelRow,
+    PossibleDuplicate, RetirementInput,
+};
+use uuid::Uuid;
+
+use crate::codec::{
+    code, date, id_array, instant, micros, optional_code, optional_date, optional_number, text_array,
+};
+use crate::error::ADAPTER;
+use crate::filter::grade_rank;
+use crate::unit::Handle;
+
+const ENTITY: &str = "personnel";
+
+/// A row of `personnel`, in plain types.
+#[derive(Debug, sqlx::FromRow)]
+pub(crate) struct PersonnelRecord {
+    id: Uuid,
+    matricule: String,
+    family_name: String,
+    given_names: String,
+    maiden_name: Option<String>,
+    sex: Option<String>,
+    birth_date: String,
+    birth_precision: String,
+    birth_place: Option<String>,
+    nationality: Option<String>,
+    marital_status: Option<String>,
+    children: Option<i64>,
+    national_id: Option<String>,
+    passport: Option<String>,
+    status: String,
+    position: String,
+    recruitment_date: Option<String>,
+    service_start_date: Option<String>,
+    department_id: Option<Uuid>,
+    job_title: Option<String>,
+    grade: Option<String>,
+    step: Option<i64>,
+    salary_index: Option<i64>,
+    retirement_extension: Option<String>,
+    work_phone: Option<String>,
+    personal_phone: Option<String>,
+    email: Option<String>,
+    address: Option<String>,
+    notes: Option<String>,
+    departure_date: Option<String>,
+    departure_reason: Option<String>,
+    retirement_date: Option<String>,
+    version: i64,
+    created_at: i64,
+    updated_at: i64,
+}
+
+/// The columns of a [`PersonnelRecord`], for lists whose text is built.
+pub(crate) const COLUMNS: &str = "p.personnel_id AS id, p.matricule, p.family_name, p.given_names, p.maiden_name, \
+    p.sex, p.birth_date, p.birth_precision, p.birth_place, p.nationality, p.marital_status, p.children, \
+    p.national_id, p.passport, p.status, p.position, p.recruitment_date, p.service_start_date, p.department_id, \
+    p.job_title, p.grade, p.step, p.salary_index, p.retirement_extension, p.work_phone, p.personal_phone, p.email, \
+    p.address, p.notes, p.departure_date, p.departure_reason, p.retirement_date, p.version, p.created_at, \
+    p.updated_at";
+
+/// A checked selection of [`PersonnelRecord`]s.
+macro_rules! select_personnel {
+    ($condition:tt $(, $argument:expr)*) => {
+        sqlx::query_as!(
+            PersonnelRecord,
+            r#"
+                SELECT p.personnel_id AS "id: Uuid", p.matricule, p.family_name, p.given_names, p.maiden_name, p.sex,
+                       p.birth_date, p.birth_precision, p.birth_place, p.nationality, p.marital_status, p.children,
+                       p.national_id, p.passport, p.status, p.position, p.recruitment_date, p.service_start_date,
+                       p.department_id AS "department_id: Uuid", p.job_title, p.grade, p.step, p.salary_index,
+                       p.retirement_extension, p.work_phone, p.personal_phone, p.email, p.address, p.notes,
+                       p.departure_date, p.departure_reason, p.retirement_date, p.version, p.created_at, p.updated_at
+                FROM personnel AS p
+            "# + $condition
+            $(, $argument)*
+        )
+    };
+}
+
+pub(crate) fn grade(text: Option<&str>) -> Result<Option<Grade>, BackendError> {
+    text.map(|text| {
+        text.parse()
+            .map_err(|_| BackendError::corrupt(ADAPTER, "personnel.grade"))
+    })
+    .transpose()
+}
+
+impl TryFrom<PersonnelRecord> for Personnel {
+    type Error = BackendError;
+
+    fn try_from(row: PersonnelRecord) -> Result<Self, BackendError> {
+        let departure = match (row.departure_date.as_deref(), row.departure_reason.as_deref()) {
+            (Some(day), Some(reason)) => Some(Departure {
+                date: date(day, "personnel.departure_date")?,
+                reason: code(reason, DepartureReason::by_code, "personnel.departure_reason")?,
+            }),
+            _ => None,
+        };
+        let fields = PersonnelFields {
+            matricule: Matricule::from_stored(row.matricule),
+            family_name: row.family_name,
+            given_names: row.given_names,
+            maiden_name: row.maiden_name,
+            sex: optional_code(row.sex.as_deref(), Sex::by_code, "personnel.sex")?,
+            birth_date: date(&row.birth_date, "personnel.birth_date")?,
+            birth_precision: code(
+                &row.birth_precision,
+                BirthPrecision::by_code,
+                "personnel.birth_precision",
+            )?,
+            birth_place: row.birth_place,
+            nationality: row.nationality,
+            marital_status: optional_code(
+                row.marital_status.as_deref(),
+                MaritalStatus::by_code,
+                "personnel.marital_status",
+            )?,
+            children: optional_number(row.children, "personnel.children")?,
+            national_id: row.national_id,
+            passport: row.passport,
+            status: code(&row.status, AgentStatus::by_code, "personnel.status")?,
+            position: code(
+                &row.position,
+                AdministrativePosition::by_code,
+                "personnel.position",
+            )?,
+            recruitment_date: optional_date(row.recruitment_date.as_deref(), "personnel.recruitment_date")?,
+            service_start_date: optional_date(
+                row.service_start_date.as_deref(),
+                "personnel.service_start_date",
+            )?,
+            department: row.department_id.map(DepartmentId::from_uuid),
+            job_title: row.job_title,
+            grade: grade(row.grade.as_deref())?,
+            step: optional_number(row.step, "personnel.step")?,
+            salary_index: optional_number(row.salary_index, "personnel.salary_index")?,
+            retirement_extension: optional_date(
+                row.retirement_extension.as_deref(),
+                "personnel.retirement_extension",
+            )?,
+            work_phone: row.work_phone,
+            personal_phone: row.personal_phone,
+            email: row.email.map(Email::from_stored),
+            address: row.address,
+            notes: row.notes,
+        };
+        Ok(Self {
+            id: PersonnelId::from_uuid(row.id),
+            fields,
+            departure,
+            retirement_date: optional_date(row.retirement_date.as_deref(), "personnel.retirement_date")?,
+            version: row.version,
+            created_at: instant(row.created_at, "personnel.created_at")?,
+            updated_at: instant(row.updated_at, "personnel.updated_at")?,
+        })
+    }
+}
+
+/// What a matricule is unique by.
+fn matricule_key(matricule: &Matricule) -> String {
+    matricule.as_str().to_uppercase()
+}
+
+fn files(records: Vec<PersonnelRecord>) -> Result<Vec<Personnel>, BackendError> {
+    records.into_iter().map(Personnel::try_from).collect()
+}
+
+/// The columns that are not the field itself.
+struct Derived {
+    birth_date: String,
+    recruitment_date: Option<String>,
+    service_start_date: Option<String>,
+    retirement_extension: Option<String>,
+    departure_date: Option<String>,
+    retirement_date: Option<String>,
+    grade: Option<String>,
+    grade_rank: i64,
+    matricule_key: String,
+    name_key: String,
+    job_title_key: Option<String>,
+    search_key: String,
+    private_search_key: String,
+    completeness_percent: u8,
+}
+
+impl Derived {
+    fn of(personnel: &Personnel) -> Self {
+        let fields = &personnel.fields;
+        let text = |date: Option<Date>| date.map(|date| date.to_string());
+        Self {
+            birth_date: fields.birth_date.to_string(),
+            recruitment_date: text(fields.recruitment_date),
+            service_start_date: text(fields.service_start_date),
+            retirement_extension: text(fields.retirement_extension),
+            departure_date: text(personnel.departure.as_ref().map(|departure| departure.date)),
+            retirement_date: text(personnel.retirement_date),
+            grade: fields.grade.map(|grade| grade.to_string()),
+            grade_rank: fields
+                .grade
+                .map_or(0, |grade| grade_rank(grade.category(), grade.number())),
+            matricule_key: matricule_key(&fields.matricule),
+            name_key: fields.name_key(),
+            job_title_key: fields.job_title.as_deref().map(fold),
+            search_key: fields.search_key(),
+            private_search_key: fields.private_search_key(),
+            completeness_percent: fields.completeness_percent(),
+        }
+    }
+}
+
+impl Handle<'_> {
+    /// Takes the matricule for the file; it may have had it before.
+    async fn take_matricule(&mut self, personnel: Uuid, key: &str) -> Result<(), StoreError> {
+        let conn = self.0.writing()?;
+        let done = sqlx::query!(
+            r#"
+                INSERT INTO personnel_matricule (matricule_key, personnel_id) VALUES (?1, ?2)
+                ON CONFLICT (matricule_key) DO NOTHING
+            "#,
+            key,
+            personnel,
+        )
+        .execute(conn)
+        .await;
+        self.0.settle(ENTITY, done)?;
+        Ok(())
+    }
+
+    async fn insert_personnel(&mut self, personnel: &Personnel) -> Result<(), StoreError> {
+        let (fields, derived) = (&personnel.fields, Derived::of(personnel));
+        let id = personnel.id.as_uuid();
+        let conn = self.0.writing()?;
+        let done = sqlx::query!(
+            r#"
+                INSERT INTO personnel (
+                    personnel_id, matricule, family_name, given_names, maiden_name, sex, birth_date, birth_precision,
+                    birth_place, nationality, marital_status, children, national_id, passport, status, position,
+                    recruitment_date, service_start_date, department_id, job_title, grade, step, salary_index,
+                    retirement_extension, work_phone, personal_phone, email, address, notes, departure_date,
+                    departure_reason, retirement_date, version, created_at, updated_at, name_key, job_title_key,
+                    search_key, private_search_key, grade_rank, completeness_percent
+                )
+                SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21,
+                       ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?35, ?36, ?37, ?38, ?39, ?40,
+                       ?41
+                WHERE NOT EXISTS (SELECT 1 FROM personnel_matricule AS m WHERE m.matricule_key = ?42)
+            "#,
+            id,
+            fields.matricule.as_str(),
+            fields.family_name,
+            fields.given_names,
+            fields.maiden_name,
+            fields.sex.map(Sex::code),
+            derived.birth_date,
+            fields.birth_precision.code(),
+            fields.birth_place,
+            fields.nationality,
+            fields.marital_status.map(MaritalStatus::code),
+            fields.children,
+            fields.national_id,
+            fields.passport,
+            fields.status.code(),
+            fields.position.code(),
+            derived.recruitment_date,
+            derived.service_start_date,
+            fields.department.map(DepartmentId::as_uuid),
+            fields.job_title,
+            derived.grade,
+            fields.step,
+            fields.salary_index,
+            derived.retirement_extension,
+            fields.work_phone,
+            fields.personal_phone,
+            fields.email.as_ref().map(Email::as_str),
+            fields.address,
+            fields.notes,
+            derived.departure_date,
+            personnel.departure.as_ref().map(|departure| departure.reason.code()),
+            derived.retirement_date,
+            personnel.version,
+            micros(personnel.created_at),
+            micros(personnel.updated_at),
+            derived.name_key,
+            derived.job_title_key,
+            derived.search_key,
+            derived.private_search_key,
+            derived.grade_rank,
+            derived.completeness_percent,
+            derived.matricule_key,
+        )
+        .execute(conn)
+        .await;
+        if self.0.settle(ENTITY, done)?.rows_affected() == 0 {
+            return Err(StoreError::Conflict {
+                entity: ENTITY,
+                field: "matricule",
+            });
+        }
+        self.take_matricule(id, &derived.matricule_key).await
+    }
+}
+
+#[async_trait]
+impl PersonnelRepository for Handle<'_> {
+    async fn insert(&mut self, personnel: &Personnel) -> Result<(), StoreError> {
+        self.insert_personnel(personnel).await
+    }
+
+    async fn insert_many(&mut self, personnel: &[Personnel]) -> Result<(), StoreError> {
+        for file in personnel {
+            if let Err(err) = self.insert_personnel(file).await {
+                self.0.spoil();
+                return Err(err);
+            }
+        }
+        Ok(())
+    }
+
+    async fn update(&mut self, personnel: &Personnel) -> Result<(), StoreError> {
+        let (fields, derived) = (&personnel.fields, Derived::of(personnel));
+        let id = personnel.id.as_uuid();
+        let conn = self.0.writing()?;
+        let done = sqlx::query!(
+            r#"
+                UPDATE personnel SET
+                    matricule = ?2, family_name = ?3, given_names = ?4, maiden_name = ?5, sex = ?6, birth_date = ?7,
+                    birth_precision = ?8, birth_place = ?9, nationality = ?10, marital_status = ?11, children = ?12,
+                    national_id = ?13, passport = ?14, status = ?15, position = ?16, recruitment_date = ?17,
+                    service_start_date = ?18, department_id = ?19, job_title = ?20, grade = ?21, step = ?22,
+                    salary_index = ?23, retirement_extension = ?24, work_phone = ?25, personal_phone = ?26, email = ?27,
+                    address = ?28, notes = ?29, departure_date = ?30, departure_reason = ?31, retirement_date = ?32,
+                    version = ?33, updated_at = ?34, name_key = ?35, job_title_key = ?36, search_key = ?37,
+                    private_search_key = ?38, grade_rank = ?39, completeness_percent = ?40
+                WHERE personnel_id = ?1 AND version = ?33 - 1 AND NOT EXISTS (
+                    SELECT 1 FROM personnel_matricule AS m WHERE m.matricule_key = ?41 AND m.personnel_id <> ?1
+                )
+            "#,
+            id,
+            fields.matricule.as_str(),
+            fields.family_name,
+            fields.given_names,
+            fields.maiden_name,
+            fields.sex.map(Sex::code),
+            derived.birth_date,
+            fields.birth_precision.code(),
+            fields.birth_place,
+            fields.nationality,
+            fields.marital_status.map(MaritalStatus::code),
+            fields.children,
+            fields.national_id,
+            fields.passport,
+            fields.status.code(),
+            fields.position.code(),
+            derived.recruitment_date,
+            derived.service_start_date,
+            fields.department.map(DepartmentId::as_uuid),
+            fields.job_title,
+            derived.grade,
+            fields.step,
+            fields.salary_index,
+            derived.retirement_extension,
+            fields.work_phone,
+            fields.personal_phone,
+            fields.email.as_ref().map(Email::as_str),
+            fields.address,
+            fields.notes,
+            derived.departure_date,
+            personnel.departure.as_ref().map(|departure| departure.reason.code()),
+            derived.retirement_date,
+            personnel.version,
+            micros(personnel.updated_at),
+            derived.name_key,
+            derived.job_title_key,
+            derived.search_key,
+            derived.private_search_key,
+            derived.grade_rank,
+            derived.completeness_percent,
+            derived.matricule_key,
+        )
+        .execute(conn)
+        .await;
+        if self.0.settle(ENTITY, done)?.rows_affected() == 0 {
+            let conn = self.0.writing()?;
+            let current = sqlx::query_scalar!(
+                r#"SELECT version = ?2 - 1 AS "current!: bool" FROM personnel WHERE personnel_id = ?1"#,
+                id,
+                personnel.version,
+            )
+            .fetch_optional(conn)
+            .await;
+            return Err(match self.0.settle(ENTITY, current)? {
+                Some(true) => StoreError::Conflict {
+                    entity: ENTITY,
+                    field: "matricule",
+                },
+                _ => StoreError::StaleVersion,
+            });
+        }
+        self.take_matricule(id, &derived.matricule_key).await
+    }
+
+    async fn find(&mut self, id: PersonnelId) -> Result<Option<Personnel>, StoreError> {
+        let conn = self.0.reading()?;
+        let found = select_personnel!("WHERE p.personnel_id = ?1", id.as_uuid())
+            .fetch_optional(conn)
+            .await;
+        let found = self.0.settle(ENTITY, found)?;
+        self.0.decoded(found.map(Personnel::try_from).transpose())
+    }
+
+    async fn find_by_matricules(&mut self, matricules: &[Matricule]) -> Result<Vec<Personnel>, StoreError> {
+        // A matricule that a file had before leads to it as well; those files are left out.
+        let wanted: BTreeSet<String> = matricules.iter().map(matricule_key).collect();
+        let keys = text_array(wanted.iter().map(String::as_str));
+        let conn = self.0.reading()?;
+        let found = select_personnel!(
+            r#"
+                WHERE p.personnel_id IN (
+                    SELECT m.personnel_id FROM personnel_matricule AS m
+                    WHERE m.matricule_key IN (SELECT value FROM json_each(?1))
+                )
+            "#,
+            keys
+        )
+        .fetch_all(conn)
+        .await;
+        let found = self.0.settle(ENTITY, found)?;
+        let mut found = self.0.decoded(files(found))?;
+        found.retain(|file| wanted.contains(&matricule_key(&file.fields.matricule)));
+        Ok(found)
+    }
+
+    async fn find_many(&mut self, ids: &[PersonnelId]) -> Result<Vec<Personnel>, StoreError> {
+        let ids = id_array(ids.iter().map(|id| id.as_uuid()));
+        let conn = self.0.reading()?;
+        let found = select_personnel!(
+            "WHERE p.personnel_id IN (SELECT unhex(value) FROM json_each(?1))",
+            ids
+        )
+        .fetch_all(conn)
+        .await;
+        let found = self.0.settle(ENTITY, found)?;
+        self.0.decoded(files(found))
+    }
+
+    async fn list(&mut self, query: &PersonnelQuery) -> Result<Page<PersonnelRow>, StoreError> {
+        self.list_personnel(query).await
+    }
+
+    async fn possible_duplicates(
+        &mut self,
+        except: Option<PersonnelId>,
+        name_key: &str,
+        birth_date: Date,
+        national_id: Option<&str>,
+    ) -> Result<Vec<PossibleDuplicate>, StoreError> {
+        let (except, birth_date) = (except.map(PersonnelId::as_uuid), birth_date.to_string());
+        let conn = self.0.reading()?;
+        let rows = sqlx::query!(
+            r#"
+                SELECT p.personnel_id AS "id: Uuid", p.matricule, p.family_name, p.given_names,
+                       coalesce(p.national_id = ?4, 0) AS "same_national_id!: bool"
+                FROM personnel AS p
+                WHERE ((p.name_key = ?2 AND p.birth_date = ?3) OR p.national_id = ?4)
+                  AND (?1 IS NULL OR p.personnel_id <> ?1)
+                ORDER BY 5 DESC, p.name_key, p.personnel_id
+                LIMIT 10
+            "#,
+            except,
+            name_key,
+            birth_date,
+            national_id,
+        )
+        .fetch_all(conn)
+        .await;
+        let rows = self.0.settle(ENTITY, rows)?;
+        let duplicates = rows.into_iter().map(|row| PossibleDuplicate {
+            id: PersonnelId::from_uuid(row.id),
+            matricule: Matricule::from_stored(row.matricule),
+            full_name: format!("{} {}", row.family_name, row.given_names),
+            same_national_id: row.same_national_id,
+        });
+        Ok(duplicates.collect())
+    }
+
+    async fn identities(&mut self) -> Result<Vec<PersonnelIdentity>, StoreError> {
+        let conn = self.0.reading()?;
+        let rows = sqlx::query!(
+            r#"SELECT personnel_id AS "id: Uuid", matricule, name_key, birth_date, national_id FROM personnel"#
+        )
+        .fetch_all(conn)
+        .await;
+        let rows = self.0.settle(ENTITY, rows)?;
+        let identities = rows.into_iter().map(|row| {
+            Ok(PersonnelIdentity {
+                id: PersonnelId::from_uuid(row.id),
+                matricule: Matricule::from_stored(row.matricule),
+                name_key: row.name_key,
+                birth_date: date(&row.birth_date, "personnel.birth_date")?,
+                national_id: row.national_id,
+            })
+        });
+        let identities = identities.collect();
+        self.0.decoded(identities)
+    }
+
+    async fn figures(&mut self, query: &FiguresQuery) -> Result<DashboardFigures, StoreError> {
+        self.dashboard_figures(query).await
+    }
+
+    async fn set_retirement_dates(
+        &mut self,
+        dates: &[(PersonnelId, Option<Date>)],
+    ) -> Result<(), StoreError> {
+        for (id, date) in dates {
+            let (id, date) = (id.as_uuid(), date.map(|date| date.to_string()));
+            let conn = self.0.writing()?;
+            let done = sqlx::query!(
+                "UPDATE personnel SET retirement_date = ?2 WHERE personnel_id = ?1",
+                id,
+                date
+            )
+            .execute(conn)
+            .await;
+            self.0.settle(ENTITY, done)?;
+        }
+        Ok(())
+    }
+
+    async fn retirement_inputs(&mut self) -> Result<Vec<RetirementInput>, StoreError> {
+        let conn = self.0.reading()?;
+        let rows = sqlx::query!(
+            r#"
+                SELECT personnel_id AS "id: Uuid", birth_date, grade, retirement_extension, retirement_date
+                FROM personnel
+            "#
+        )
+        .fetch_all(conn)
+        .await;
+        let rows = self.0.settle(ENTITY, rows)?;
+        let inputs = rows.into_iter().map(|row| {
+            Ok(RetirementInput {
+                id: PersonnelId::from_uuid(row.id),
+                birth_date: date(&row.birth_date, "personnel.birth_date")?,
+                grade: grade(row.grade.as_deref())?,
+                extension: optional_date(
+                    row.retirement_extension.as_deref(),
+                    "personnel.retirement_extension",
+                )?,
+                stored: optional_date(row.retirement_date.as_deref(), "personnel.retirement_date")?,
+            })
+        });
+        let inputs = inputs.collect();
+        self.0.decoded(inputs)
+    }
+}

@@ -1,0 +1,161 @@
+//! One unit of work: a transaction, and the handle through which repositories borrow it.
+
+use async_trait::async_trait;
+use mppeep_core::ports::absence::{AbsenceRepository, HolidayRepository};
+use mppeep_core::ports::activity::ActivityRepository;
+use mppeep_core::ports::epochs::{Epoch, Namespace};
+use mppeep_core::ports::error::{BackendError, StoreError};
+use mppeep_core::ports::evaluation::EvaluationRepository;
+use mppeep_core::ports::import::ImportRepository;
+use mppeep_core::ports::organisation::OrganisationRepository;
+use mppeep_core::ports::personnel::PersonnelRepository;
+use mppeep_core::ports::setting::SettingRepository;
+use mppeep_core::ports::store::UnitOfWork;
+use mppeep_core::ports::user::UserRepository;
+use sqlx::{Sqlite, SqliteConnection, Transaction};
+
+use crate::error;
+
+/// A transaction of SQLite. Dropping it rolls it back.
+pub(crate) struct SqliteUnit {
+    tx: Transaction<'static, Sqlite>,
+    writable: bool,
+    /// Set when a statement starts and cleared when it ends well or with an answer the caller can act on: a failure, or
+    /// a future dropped half way, leaves it set.
+    spoilt: bool,
+    bumped: Vec<Epoch>,
+}
+
+impl SqliteUnit {
+    pub(crate) fn new(tx: Transaction<'static, Sqlite>, writable: bool) -> Self {
+        Self {
+            tx,
+            writable,
+            spoilt: false,
+            bumped: Vec::new(),
+        }
+    }
+
+    /// The connection, for a statement that reads.
+    pub(crate) fn reading(&mut self) -> Result<&mut SqliteConnection, StoreError> {
+        if self.spoilt {
+            return Err(StoreError::Poisoned);
+        }
+        self.spoilt = true;
+        Ok(&mut self.tx)
+    }
+
+    /// The connection, for a statement that writes.
+    pub(crate) fn writing(&mut self) -> Result<&mut SqliteConnection, StoreError> {
+        if !self.writable && !self.spoilt {
+            return Err(StoreError::ReadOnly);
+        }
+        self.reading()
+    }
+
+    /// Ends the statement that [`Self::reading`] or [`Self::writing`] began, in a repository of `entity`.
+    pub(crate) fn settle<T>(
+        &mut self,
+        entity: &'static str,
+        done: Result<T, sqlx::Error>,
+    ) -> Result<T, StoreError> {
+        match done {
+            Ok(value) => {
+                self.spoilt = false;
+                Ok(value)
+            }
+            Err(err) => {
+                let err = error::store(err, entity);
+                self.spoilt = matches!(err, StoreError::Backend(_));
+                Err(err)
+            }
+        }
+    }
+
+    /// Passes on what was read; a value that cannot be read spoils the unit.
+    pub(crate) fn decoded<T>(&mut self, value: Result<T, BackendError>) -> Result<T, StoreError> {
+        value.map_err(|err| {
+            self.spoilt = true;
+            StoreError::Backend(err)
+        })
+    }
+
+    /// Makes the unit unusable: part of a batch was written before it was refused.
+    pub(crate) fn spoil(&mut self) {
+        self.spoilt = true;
+    }
+}
+
+/// What the repositories are: a loan of the unit.
+pub(crate) struct Handle<'a>(pub(crate) &'a mut SqliteUnit);
+
+#[async_trait]
+impl UnitOfWork for SqliteUnit {
+    fn personnel(&mut self) -> Box<dyn PersonnelRepository + '_> {
+        Box::new(Handle(self))
+    }
+
+    fn organisation(&mut self) -> Box<dyn OrganisationRepository + '_> {
+        Box::new(Handle(self))
+    }
+
+    fn absences(&mut self) -> Box<dyn AbsenceRepository + '_> {
+        Box::new(Handle(self))
+    }
+
+    fn holidays(&mut self) -> Box<dyn HolidayRepository + '_> {
+        Box::new(Handle(self))
+    }
+
+    fn evaluations(&mut self) -> Box<dyn EvaluationRepository + '_> {
+        Box::new(Handle(self))
+    }
+
+    fn users(&mut self) -> Box<dyn UserRepository + '_> {
+        Box::new(Handle(self))
+    }
+
+    fn activities(&mut self) -> Box<dyn ActivityRepository + '_> {
+        Box::new(Handle(self))
+    }
+
+    fn settings(&mut self) -> Box<dyn SettingRepository + '_> {
+        Box::new(Handle(self))
+    }
+
+    fn imports(&mut self) -> Box<dyn ImportRepository + '_> {
+        Box::new(Handle(self))
+    }
+
+    async fn bump(&mut self, namespaces: &[Namespace]) -> Result<(), StoreError> {
+        let mut namespaces = namespaces.to_vec();
+        namespaces.sort_unstable();
+        namespaces.dedup();
+        for namespace in namespaces {
+            let conn = self.writing()?;
+            let value = sqlx::query_scalar!(
+                r#"
+                    INSERT INTO cache_epoch (namespace, value) VALUES (?1, 1)
+                    ON CONFLICT (namespace) DO UPDATE SET value = value + 1
+                    RETURNING value AS "value!: i64"
+                "#,
+                namespace.0
+            )
+            .fetch_one(conn)
+            .await;
+            let value = self.settle("epoch", value)?;
+            self.bumped.retain(|epoch| epoch.namespace != namespace);
+            self.bumped.push(Epoch { namespace, value });
+        }
+        Ok(())
+    }
+
+    async fn commit(self: Box<Self>) -> Result<Vec<Epoch>, StoreError> {
+        if self.spoilt {
+            return Err(StoreError::Poisoned);
+        }
+        let Self { tx, bumped, .. } = *self;
+        tx.commit().await.map_err(error::commit)?;
+        Ok(bumped)
+    }
+}

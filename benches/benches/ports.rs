@@ -1,5 +1,4 @@
 //! What the ports cost on their adapters: a cached value, a limit, a hash.
-#![expect(missing_docs, reason = "criterion's macros make undocumented functions")]
 
 use std::convert::Infallible;
 use std::hint::black_box;

@@ -1,5 +1,4 @@
 //! What the rules of the domain cost: they run for every row of a list or of an import.
-#![expect(missing_docs, reason = "criterion's macros make undocumented functions")]
 
 use std::collections::BTreeSet;
 use std::hint::black_box;

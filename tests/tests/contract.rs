@@ -2,6 +2,7 @@
 
 use mppeep_tests::agents::{self, agent};
 use mppeep_tests::api::{API, create_agent, id_of, list, record_absence, record_evaluation, total};
+use mppeep_tests::server::sqlite3;
 use mppeep_tests::{ADMIN_EMAIL, ADMIN_PASSWORD, Server, html};
 
 /// From the first address to the home page.
@@ -60,6 +61,22 @@ async fn the_login_flow() {
     );
     let again = client.get("/mppeep/login").await;
     assert!(matches!(again.status, 200 | 303), "{}", again.status);
+}
+
+/// After the login no request asks for the password again: it can be gone from the database.
+#[tokio::test]
+async fn a_session_does_not_need_the_password_again() {
+    let server = Server::start();
+    let client = server.admin().await;
+    let _gone = sqlite3(&server.database(), "update users set password_hash = null");
+    for page in ["/mppeep/accueil", "/mppeep/personnel", "/mppeep/profil"] {
+        let _page = client.get(page).await.expect(200);
+    }
+    let _refused = server
+        .visitor_from("203.0.113.1")
+        .login(ADMIN_EMAIL, ADMIN_PASSWORD)
+        .await
+        .expect(401);
 }
 
 /// The page flow: a logged-in visitor's page shows what the database holds, and a change shows at once.
@@ -190,7 +207,10 @@ async fn absences_and_evaluations_are_counted_apart() {
 }
 
 fn mean_of(row: &serde_json::Value) -> Option<f64> {
-    assert!(row["average_mark"].is_null() || row["average_mark"].is_number(), "{row}");
+    assert!(
+        row["average_mark"].is_null() || row["average_mark"].is_number(),
+        "{row}"
+    );
     row["average_mark"].as_f64()
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mppeep_cache_memory::MemoryCache;
+use mppeep_cache_memory::{MemoryCache, MemoryCacheSettings};
 use mppeep_core::domain::activity::Activity;
 use mppeep_core::domain::id::{DepartmentId, PersonnelId};
 use mppeep_core::domain::organisation::UnitRef;
@@ -63,7 +63,7 @@ pub(crate) struct World {
     _folder: tempfile::TempDir,
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) hasher: Arc<CountingHasher>,
-    pub(crate) store: SqliteStore,
+    pub(crate) store: Arc<SqliteStore>,
     pub(crate) context: Arc<Context>,
     pub(crate) auth: AuthService,
     pub(crate) personnel: PersonnelService,
@@ -95,7 +95,7 @@ impl World {
         let epochs = EpochBoard::new(Arc::new(store.clone()));
         let cache = MemoryCache::new(TimeSource::Clock(judge.clone()));
         let context = Context::new(Adapters {
-            store: Arc::new(store.clone()),
+            store: store.clone(),
             epochs: epochs.clone(),
             cached: Arc::new(Cached::new(Arc::new(cache), epochs)),
             clock: judge,
@@ -105,7 +105,7 @@ impl World {
             inner: Argon2Hasher::new(2),
             verified: 0.into(),
         });
-        let sessions = Arc::new(store.clone());
+        let sessions = store.clone();
         Self {
             _folder: folder,
             clock,
@@ -113,7 +113,7 @@ impl World {
             auth: AuthService::new(
                 context.clone(),
                 sessions.clone(),
-                Arc::new(store.clone()),
+                store.clone(),
                 hasher.clone(),
                 AttemptLimits::default(),
             ),

@@ -1,0 +1,140 @@
+//! What a check needs of the adapter under test.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use mppeep_core::domain::id::{PersonnelId, UserId};
+use mppeep_core::domain::user::User;
+use mppeep_core::ports::cache::Cache;
+use mppeep_core::ports::clock::ManualClock;
+use mppeep_core::ports::epochs::Epochs;
+use mppeep_core::ports::login_attempts::LoginAttempts;
+use mppeep_core::ports::maintain::Maintain;
+use mppeep_core::ports::rate_limiter::RateLimiter;
+use mppeep_core::ports::session::SessionStore;
+use mppeep_core::ports::store::Store;
+
+/// The clock that judges in a harness; a check turns it.
+pub type TestClock = Arc<ManualClock>;
+
+/// A fresh cache, of which a check may ask several instances. All of them see the same entries.
+#[async_trait]
+pub trait CacheHarness: Send + Sync {
+    /// The instance of that number, as another process would open it. In-process adapters give the same one.
+    async fn cache(&self, instance: usize) -> Arc<dyn Cache>;
+    /// The clock that all instances judge by.
+    fn clock(&self) -> TestClock;
+    /// Size of the largest value that is taken, in bytes; at least 1 MiB.
+    fn value_limit_bytes(&self) -> usize;
+}
+
+/// A fresh limiter.
+#[async_trait]
+pub trait RateLimiterHarness: Send + Sync {
+    /// The instance of that number.
+    async fn limiter(&self, instance: usize) -> Arc<dyn RateLimiter>;
+    /// The clock that all instances judge by.
+    fn clock(&self) -> TestClock;
+}
+
+/// A fresh record of login attempts.
+#[async_trait]
+pub trait LoginAttemptsHarness: Send + Sync {
+    /// The instance of that number.
+    async fn attempts(&self, instance: usize) -> Arc<dyn LoginAttempts>;
+    /// Sweeps what is dead.
+    async fn attempts_maintenance(&self) -> Arc<dyn Maintain>;
+    /// The clock that all instances judge by.
+    fn clock(&self) -> TestClock;
+}
+
+/// A fresh session store, with the accounts that its sessions belong to.
+#[async_trait]
+pub trait SessionHarness: Send + Sync {
+    /// The instance of that number.
+    async fn sessions(&self, instance: usize) -> Arc<dyn SessionStore>;
+    /// Sweeps what is dead.
+    async fn session_maintenance(&self) -> Arc<dyn Maintain>;
+    /// The clock that all instances judge by.
+    fn clock(&self) -> TestClock;
+    /// Stores a new account.
+    async fn add_user(&self, user: &User);
+    /// The account as it is stored now.
+    async fn user(&self, id: UserId) -> User;
+    /// Replaces an account (the given version is one more than the stored), ending its sessions if asked.
+    async fn change_user(&self, user: &User, end_sessions: bool);
+    /// Everything that the backend keeps, as bytes, to be searched for secrets. Empty when nothing leaves the process.
+    async fn dump(&self) -> Vec<u8>;
+}
+
+/// A fresh store with everything that lives in one.
+#[async_trait]
+pub trait StoreHarness: Send + Sync {
+    /// The store instance of that number, with its own connections.
+    async fn store(&self, instance: usize) -> Arc<dyn Store>;
+    /// Sessions, through the instance of that number.
+    async fn session_store(&self, instance: usize) -> Arc<dyn SessionStore>;
+    /// Login attempts, through the instance of that number.
+    async fn login_attempts(&self, instance: usize) -> Arc<dyn LoginAttempts>;
+    /// Epochs, through the instance of that number.
+    async fn epochs(&self, instance: usize) -> Arc<dyn Epochs>;
+    /// Sweeps what is dead.
+    async fn maintenance(&self) -> Arc<dyn Maintain>;
+    /// The clock that all instances judge by.
+    fn test_clock(&self) -> TestClock;
+    /// Everything that the backend keeps, as bytes.
+    async fn dump(&self) -> Vec<u8>;
+    /// Makes the stored file of that agent unreadable, behind the store's back: a grade that does not exist, say.
+    async fn damage_personnel(&self, id: PersonnelId);
+}
+
+#[async_trait]
+impl<T: StoreHarness> SessionHarness for T {
+    async fn sessions(&self, instance: usize) -> Arc<dyn SessionStore> {
+        self.session_store(instance).await
+    }
+
+    async fn session_maintenance(&self) -> Arc<dyn Maintain> {
+        self.maintenance().await
+    }
+
+    fn clock(&self) -> TestClock {
+        self.test_clock()
+    }
+
+    async fn add_user(&self, user: &User) {
+        let mut unit = self.store(0).await.begin().await.unwrap();
+        unit.users().insert(user, None).await.unwrap();
+        unit.commit().await.unwrap();
+    }
+
+    async fn user(&self, id: UserId) -> User {
+        let mut unit = self.store(0).await.begin_read().await.unwrap();
+        unit.users().find(id).await.unwrap().expect("the account exists")
+    }
+
+    async fn change_user(&self, user: &User, end_sessions: bool) {
+        let mut unit = self.store(0).await.begin().await.unwrap();
+        unit.users().update(user, end_sessions).await.unwrap();
+        unit.commit().await.unwrap();
+    }
+
+    async fn dump(&self) -> Vec<u8> {
+        StoreHarness::dump(self).await
+    }
+}
+
+#[async_trait]
+impl<T: StoreHarness> LoginAttemptsHarness for T {
+    async fn attempts(&self, instance: usize) -> Arc<dyn LoginAttempts> {
+        self.login_attempts(instance).await
+    }
+
+    async fn attempts_maintenance(&self) -> Arc<dyn Maintain> {
+        self.maintenance().await
+    }
+
+    fn clock(&self) -> TestClock {
+        self.test_clock()
+    }
+}

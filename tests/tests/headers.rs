@@ -38,7 +38,7 @@ const PAGES: [&str; 13] = [
 /// H-01 … H-06
 #[tokio::test]
 async fn the_policy_of_pages_is_strict_and_they_keep_it() {
-    let server = Server::demo();
+    let server = Server::start();
     let mut answers = vec![("/mppeep/login", server.visitor().get("/mppeep/login").await)];
     let everyone = server.admin().await;
     for page in PAGES {

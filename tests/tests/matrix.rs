@@ -93,7 +93,7 @@ async fn every_route_as_nobody() {
 #[tokio::test]
 async fn every_route_as_each_role() {
     let server = Server::demo();
-    let administrator = server.admin().await;
+    let administrator = server.demo_user("admin").await;
     let users = list(&administrator, "users?limit=200").await;
     let mut calls = 0;
     let mut wrong = Vec::new();

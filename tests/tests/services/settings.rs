@@ -80,6 +80,7 @@ async fn settings_need_the_right_and_the_present_version() {
         .save(&admin, S::Charter, 0, json!({"text": "Un."}))
         .await
         .unwrap();
+    world.wait(std::time::Duration::from_secs(1));
     let stale = world
         .settings
         .save(&admin, S::Charter, 0, json!({"text": "Deux."}))

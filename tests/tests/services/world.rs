@@ -89,11 +89,10 @@ impl World {
             time: TimeSource::Clock(judge.clone()),
             ..SqliteOptions::default()
         };
-        let store = SqliteStore::open(&folder.path().join("test.db"), options)
-            .await
-            .expect("a store");
-        let epochs = EpochBoard::new(Arc::new(store.clone()));
-        let cache = MemoryCache::new(TimeSource::Clock(judge.clone()));
+        let path = folder.path().join("test.db");
+        let store = Arc::new(SqliteStore::open(path, options).await.expect("a store"));
+        let epochs = Arc::new(EpochBoard::new(store.clone()));
+        let cache = MemoryCache::new(TimeSource::Clock(judge.clone()), MemoryCacheSettings::default());
         let context = Context::new(Adapters {
             store: store.clone(),
             epochs: epochs.clone(),

@@ -292,7 +292,7 @@ pub(crate) async fn layer(
     macro_rules! line {
         ($level:ident, $message:literal) => {
             tracing::$level!(
-                target: "access", %method, route, status = status.as_u16(), duration_ms, client, cf_ray, user, $message
+                target: "access", request_id = %context.request_id, %method, route, status = status.as_u16(), duration_ms, client, cf_ray, user, $message
             )
         };
     }

@@ -111,6 +111,18 @@ mod tests {
             .map_or_else(|problem| problem.status().as_u16(), |()| 200)
     }
 
+    #[tokio::test]
+    async fn a_panic_is_an_answer() {
+        use tower::ServiceExt as _;
+        let router = axum::Router::new()
+            .route("/", axum::routing::get(|| async { if true { panic!("secret detail") } }))
+            .layer(axum::middleware::from_fn(panics));
+        let response = router.oneshot(http::Request::get("/").body(Body::empty()).unwrap()).await.unwrap();
+        assert_eq!(response.status(), 500);
+        let text = axum::body::to_bytes(response.into_body(), 10_000).await.unwrap();
+        assert!(!String::from_utf8_lossy(&text).contains("secret"));
+    }
+
     #[test]
     fn one_valid_host_is_needed() {
         let get = || http::Request::get("/mppeep/login");

@@ -89,6 +89,122 @@ fn announce(headers: &mut HeaderMap, policy: &Gcra, decision: &Decision) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::middleware::context::{ClientIpHeader, Contexts};
+    use crate::urls::Urls;
+    use async_trait::async_trait;
+    use axum::Router;
+    use axum::body::Body;
+    use axum::middleware::{from_fn, from_fn_with_state};
+    use axum::routing::get;
+    use mppeep_core::domain::id::UserId;
+    use mppeep_core::domain::permission::Actor;
+    use mppeep_core::ports::error::BackendError;
+    use std::collections::HashMap;
+    use std::sync::Mutex;
+    use std::sync::atomic::AtomicU64;
+    use tower::ServiceExt as _;
+
+    /// The core's own arithmetic, at one instant.
+    #[derive(Default)]
+    struct Standing(Mutex<HashMap<(&'static str, String), i64>>);
+
+    #[async_trait]
+    impl RateLimiter for Standing {
+        async fn take(&self, policy: &Gcra, key: &str) -> Result<Decision, BackendError> {
+            let mut held = self.0.lock().unwrap();
+            let slot = (policy.name, key.to_owned());
+            let (decision, next) = policy.judge(held.get(&slot).copied(), 0);
+            if let Some(next) = next {
+                held.insert(slot, next);
+            }
+            Ok(decision)
+        }
+    }
+
+    struct Broken;
+
+    #[async_trait]
+    impl RateLimiter for Broken {
+        async fn take(&self, _: &Gcra, _: &str) -> Result<Decision, BackendError> {
+            Err(BackendError::Unavailable { adapter: "test", source: None })
+        }
+    }
+
+    fn router(limiter: Arc<dyn RateLimiter>, user: Option<UserId>, anonymous: Option<Gcra>) -> Router {
+        let gcra = |name, burst| Gcra { name, count: 1, period: Duration::from_secs(1), burst };
+        let limits = GeneralLimits { limiter, anonymous, user: Some(gcra("user", 5)) };
+        let contexts = Contexts {
+            urls: Urls::new("/mppeep"),
+            trusted: Vec::new(),
+            header: ClientIpHeader::None,
+            id_prefix: 0,
+            id_next: AtomicU64::new(0),
+        };
+        let state = match user {
+            Some(user) => SessionState::Known(Arc::new(Actor { user: Some(user), ..Actor::operator("test") })),
+            None => SessionState::Anonymous,
+        };
+        Router::new()
+            .route("/mppeep/login", get(|| async { "page" }))
+            .route("/mppeep/static/x.css", get(|| async { "file" }))
+            .route("/mppeep/health/live", get(|| async { "ok" }))
+            .layer(from_fn_with_state(Arc::new(limits), layer))
+            .layer(from_fn(move |mut request: Request, next: Next| {
+                request.extensions_mut().insert(state.clone());
+                next.run(request)
+            }))
+            .layer(from_fn_with_state(Arc::new(contexts), crate::middleware::context::layer))
+    }
+
+    fn three() -> Option<Gcra> {
+        Some(Gcra { name: "anonymous", count: 1, period: Duration::from_secs(1), burst: 3 })
+    }
+
+    async fn passes(router: &Router, path: &str, times: usize) -> usize {
+        let mut passed = 0;
+        for _ in 0..times {
+            let request = http::Request::get(path).body(Body::empty()).unwrap();
+            let response = router.clone().oneshot(request).await.unwrap();
+            if response.status() == 200 {
+                passed += 1;
+            } else {
+                assert_eq!(response.status(), 429);
+                let wait: u64 = response.headers()["retry-after"].to_str().unwrap().parse().unwrap();
+                assert!(wait >= 1);
+            }
+        }
+        passed
+    }
+
+    #[tokio::test]
+    async fn strangers_and_users_have_limits_of_their_own() {
+        let limiter: Arc<dyn RateLimiter> = Arc::new(Standing::default());
+        let stranger = router(Arc::clone(&limiter), None, three());
+        assert_eq!(passes(&stranger, "/mppeep/login", 10).await, 3);
+        let user = UserId::from_uuid(uuid::Uuid::from_u128(1));
+        let user = router(Arc::clone(&limiter), Some(user), three());
+        assert_eq!(passes(&user, "/mppeep/login", 10).await, 5);
+        let other = UserId::from_uuid(uuid::Uuid::from_u128(2));
+        let other = router(limiter, Some(other), three());
+        assert_eq!(passes(&other, "/mppeep/login", 10).await, 5);
+    }
+
+    #[tokio::test]
+    async fn files_and_health_are_not_counted_and_a_limit_may_be_off() {
+        let limiter: Arc<dyn RateLimiter> = Arc::new(Standing::default());
+        let stranger = router(Arc::clone(&limiter), None, three());
+        assert_eq!(passes(&stranger, "/mppeep/static/x.css", 10).await, 10);
+        assert_eq!(passes(&stranger, "/mppeep/health/live", 10).await, 10);
+        let unlimited = router(limiter, None, None);
+        assert_eq!(passes(&unlimited, "/mppeep/login", 10).await, 10);
+    }
+
+    #[tokio::test]
+    async fn a_limiter_that_fails_lets_nobody_through() {
+        let request = http::Request::get("/mppeep/login").body(Body::empty()).unwrap();
+        let response = router(Arc::new(Broken), None, three()).oneshot(request).await.unwrap();
+        assert_eq!(response.status(), 503);
+    }
 
     #[test]
     fn headers_are_whole_numbers_rounded_up() {

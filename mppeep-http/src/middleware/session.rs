@@ -75,3 +75,91 @@ async fn open(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::extract::MaybeUser;
+    use crate::middleware::context::{ClientIpHeader, Contexts};
+    use crate::urls::Urls;
+    use axum::Router;
+    use axum::body::Body;
+    use axum::middleware::from_fn_with_state;
+    use axum::routing::get;
+    use http_body_util::BodyExt as _;
+    use mppeep_core::domain::id::UserId;
+    use mppeep_core::ports::clock::SeededEntropy;
+    use mppeep_core::ports::error::BackendError;
+    use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+    use tower::ServiceExt as _;
+
+    struct Book {
+        known: SessionToken,
+        asked: AtomicUsize,
+        broken: bool,
+    }
+
+    #[async_trait]
+    impl Authenticate for Book {
+        async fn authenticate(
+            &self,
+            token: &SessionToken,
+            _: &RequestContext,
+        ) -> Result<Option<Actor>, ServiceError> {
+            self.asked.fetch_add(1, Ordering::SeqCst);
+            if self.broken {
+                return Err(BackendError::Unavailable { adapter: "test", source: None }.into());
+            }
+            Ok((*token == self.known).then(|| Actor { display_name: "Awa".into(), ..Actor::operator("") }))
+        }
+    }
+
+    fn token(seed: u64) -> SessionToken {
+        SessionToken::generate(UserId::from_uuid(uuid::Uuid::from_u128(1)), &SeededEntropy::new(seed))
+    }
+
+    async fn who(book: &Arc<Book>, path: &str, cookie: &str) -> String {
+        let contexts = Contexts {
+            urls: Urls::new("/mppeep"),
+            trusted: Vec::new(),
+            header: ClientIpHeader::None,
+            id_prefix: 0,
+            id_next: AtomicU64::new(0),
+        };
+        let name = |MaybeUser(user): MaybeUser| async move {
+            user.map_or_else(|| "nobody".to_owned(), |actor| actor.display_name.clone())
+        };
+        let sessions: Arc<dyn Authenticate> = Arc::clone(book) as _;
+        let router = Router::new()
+            .route("/mppeep/login", get(name))
+            .route("/mppeep/static/x", get(name))
+            .layer(from_fn_with_state(sessions, layer))
+            .layer(from_fn_with_state(Arc::new(contexts), crate::middleware::context::layer));
+        let request = http::Request::get(path).header("cookie", cookie).body(Body::empty()).unwrap();
+        let response = router.oneshot(request).await.unwrap();
+        assert_eq!(response.status(), 200);
+        String::from_utf8(response.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_token_opens_its_session_and_nothing_else_does() {
+        let book = Arc::new(Book { known: token(1), asked: AtomicUsize::new(0), broken: false });
+        let right = token(1).expose().to_owned();
+        let other = token(2).expose().to_owned();
+        assert_eq!(who(&book, "/mppeep/login", &format!("session_id={right}")).await, "Awa");
+        assert_eq!(who(&book, "/mppeep/login", &format!("session_id={other}")).await, "nobody");
+        assert_eq!(book.asked.load(Ordering::SeqCst), 2);
+        for cookie in ["", "session_id=", "session_id=admin", &format!("session={right}"), &right] {
+            assert_eq!(who(&book, "/mppeep/login", cookie).await, "nobody", "{cookie}");
+        }
+        assert_eq!(who(&book, "/mppeep/static/x", &format!("session_id={right}")).await, "nobody");
+        assert_eq!(book.asked.load(Ordering::SeqCst), 2, "what cannot be a token is not looked up");
+    }
+
+    #[tokio::test]
+    async fn an_open_page_needs_no_session_store() {
+        let book = Arc::new(Book { known: token(1), asked: AtomicUsize::new(0), broken: true });
+        let cookie = format!("session_id={}", token(1).expose());
+        assert_eq!(who(&book, "/mppeep/login", &cookie).await, "nobody");
+    }
+}

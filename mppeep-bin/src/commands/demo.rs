@@ -1,0 +1,66 @@
+//! `mppeep demo`, and the data of `mppeep serve --demo`.
+
+use std::process::ExitCode;
+
+use anyhow::bail;
+use mppeep_demo::{DEFAULT_SEED, DEMO_DOMAIN, DEMO_PASSWORD, LoadError, LoadStep};
+
+use super::open;
+use crate::cli::Demo;
+use crate::config::Config;
+use crate::terminal::{Progress, say};
+use crate::wiring::Wired;
+
+pub(crate) async fn run(config: &Config, demo: &Demo) -> anyhow::Result<ExitCode> {
+    let wired = open(config).await?;
+    load(&wired, demo.agents).await?;
+    say(format_args!(
+        "{} holds invented people now.",
+        wired.store.path().display()
+    ));
+    say(format_args!(
+        "Log in as <role>@{DEMO_DOMAIN} with the password {DEMO_PASSWORD}"
+    ));
+    wired.store.close().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Fills the database unless it holds demonstration data already.
+pub(crate) async fn prepare(wired: &Wired, agents: u32) -> anyhow::Result<()> {
+    if !wired.services.settings.is_demonstration().await? {
+        load(wired, agents).await?;
+    }
+    say(format_args!(
+        "Demonstration: log in as sdrh@{DEMO_DOMAIN} with the password {DEMO_PASSWORD}"
+    ));
+    Ok(())
+}
+
+async fn load(wired: &Wired, agents: u32) -> anyhow::Result<()> {
+    let today = wired.services.context.today();
+    let data =
+        tokio::task::spawn_blocking(move || mppeep_demo::generate(agents, today, DEFAULT_SEED)).await??;
+    let progress = Progress::new();
+    let show = |step: mppeep_demo::LoadProgress| {
+        let what = match step.step {
+            LoadStep::Personnel => "Agents",
+            LoadStep::Absences => "Absences",
+            LoadStep::Evaluations => "Évaluations",
+            LoadStep::Activities => "Journal",
+        };
+        progress.show(what, step.done, step.total);
+    };
+    match mppeep_demo::load(&wired.store, &*wired.hasher, &data, &show).await {
+        Ok(epochs) => {
+            wired.board.observe(&epochs);
+            Ok(())
+        }
+        Err(LoadError::NotEmpty) => {
+            bail!(
+                "{} holds other data: demonstration data goes into an empty database",
+                wired.store.path().display()
+            )
+        }
+        Err(error) => Err(error.into()),
+    }
+}

@@ -1,0 +1,96 @@
+//! What each command does.
+
+mod database;
+mod demo;
+mod doctor;
+mod serve;
+mod transfer;
+mod users;
+
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use mppeep_core::domain::permission::Actor;
+
+use crate::cli::{Cli, Command, Common, ConfigCommand};
+use crate::config::{self, Config};
+use crate::terminal::say;
+use crate::{telemetry, wiring};
+
+/// Runs a command to its end.
+pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    let mut flags = flags_of(&cli.common);
+    if let Command::Serve(serve) = &cli.command
+        && let Some(listen) = serve.listen
+    {
+        flags.push(("listen", listen.to_string()));
+    }
+    let environment: BTreeMap<String, String> = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect();
+    let config = config::load(cli.common.config.as_deref(), &environment, &flags)?;
+    telemetry::start(&config)?;
+    for name in &config.unknown_variables {
+        tracing::warn!(variable = name, "this variable is unknown: {name}");
+    }
+    match cli.command {
+        Command::Serve(serve) => serve::run(&config, &serve).await,
+        Command::Migrate => database::migrate(&config).await,
+        Command::Demo(demo) => demo::run(&config, &demo).await,
+        Command::User(user) => users::run(&config, user).await,
+        Command::Import(crate::cli::Import::Personnel(import)) => transfer::import(&config, import).await,
+        Command::Export(crate::cli::Export::Personnel(export)) => transfer::export(&config, export).await,
+        Command::Backup(backup) => database::backup(&config, backup).await,
+        Command::Restore(restore) => database::restore(&config, &restore).await,
+        Command::Doctor(report) => doctor::run(&config, &report).await,
+        Command::Openapi => {
+            say(mppeep_http::openapi_json(&mppeep_http::Urls::new(&config.root_path)));
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Config(ConfigCommand::Check(report)) => check_config(&config, report.json),
+    }
+}
+
+fn flags_of(common: &Common) -> Vec<(&'static str, String)> {
+    let mut flags = Vec::new();
+    if let Some(folder) = &common.data_dir {
+        flags.push(("data_dir", folder.display().to_string()));
+    }
+    if let Some(filter) = &common.log {
+        flags.push(("log", filter.clone()));
+    }
+    if let Some(format) = &common.log_format {
+        flags.push(("log_format", format.clone()));
+    }
+    flags
+}
+
+fn check_config(config: &Config, json: bool) -> anyhow::Result<ExitCode> {
+    if json {
+        say(serde_json::to_string_pretty(&config.origins)?);
+        return Ok(ExitCode::SUCCESS);
+    }
+    let width = |length: fn(&config::ShownValue) -> usize| config.origins.iter().map(length).max().unwrap_or(0);
+    let (keys, values) = (width(|shown| shown.key.len()), width(|shown| shown.value.len()));
+    for shown in &config.origins {
+        say(format_args!("{:keys$}  {:values$}  {}", shown.key, shown.value, shown.origin));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Who the journal names for changes from the command line.
+fn operator() -> Actor {
+    Actor::operator("Ligne de commande")
+}
+
+/// Opens the configured database.
+async fn open(config: &Config) -> anyhow::Result<wiring::Wired> {
+    wiring::open(config, &wiring::database(config, false)).await
+}
+
+/// The first line of a file.
+fn first_line(path: &std::path::Path) -> anyhow::Result<String> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    Ok(text.lines().next().unwrap_or_default().to_owned())
+}

@@ -1,0 +1,306 @@
+//! The accept loop against clients that keep it waiting, over real sockets and with short times.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use axum::extract::Request as AxumRequest;
+use axum::routing::{get, post};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use super::*;
+
+const HEAD: Duration = Duration::from_millis(400);
+const IDLE: Duration = Duration::from_millis(1500);
+
+struct Running {
+    address: SocketAddr,
+    stop: Option<oneshot::Sender<()>>,
+    task: JoinHandle<()>,
+}
+
+impl Running {
+    async fn start(max_connections: usize) -> Self {
+        let settings = ServerSettings {
+            patience: Patience {
+                head: HEAD,
+                idle: IDLE,
+                write: Duration::from_millis(700),
+            },
+            max_connections,
+            last_calls: Duration::from_millis(100),
+            drain: Duration::from_secs(3),
+        };
+        let hits = Arc::new(AtomicUsize::new(0));
+        let router = Router::new()
+            .route(
+                "/",
+                get(move || async move { hits.fetch_add(1, Ordering::SeqCst).to_string() }),
+            )
+            .route(
+                "/slow",
+                get(|| async {
+                    tokio::time::sleep(Duration::from_millis(1000)).await;
+                    "slow"
+                }),
+            )
+            .route("/large", get(|| async { vec![b'x'; 64 * 1024 * 1024] }))
+            .route(
+                "/echo",
+                post(|request: AxumRequest| async {
+                    axum::body::to_bytes(request.into_body(), 1 << 20).await.unwrap()
+                }),
+            );
+        let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let readiness = Arc::new(Readiness::new(Arc::new(NoStore)));
+        let task = tokio::spawn(serve(listener, router, settings, readiness, async move {
+            let _ = stopped.await;
+        }));
+        Self {
+            address,
+            stop: Some(stop),
+            task,
+        }
+    }
+
+    async fn connect(&self) -> TcpStream {
+        TcpStream::connect(self.address).await.unwrap()
+    }
+}
+
+/// The accept loop asks the readiness for its draining only.
+struct NoStore;
+
+#[async_trait::async_trait]
+impl mppeep_core::ports::store::Store for NoStore {
+    async fn begin(
+        &self,
+    ) -> Result<Box<dyn mppeep_core::ports::store::UnitOfWork>, mppeep_core::ports::error::StoreError> {
+        Err(mppeep_core::ports::error::StoreError::ReadOnly)
+    }
+
+    async fn begin_read(
+        &self,
+    ) -> Result<Box<dyn mppeep_core::ports::store::UnitOfWork>, mppeep_core::ports::error::StoreError> {
+        Err(mppeep_core::ports::error::StoreError::ReadOnly)
+    }
+
+    async fn ping(&self) -> Result<(), mppeep_core::ports::error::StoreError> {
+        Ok(())
+    }
+}
+
+/// Everything until the server closes, and how long that took.
+async fn rest(socket: &mut TcpStream) -> (String, Duration) {
+    let started = Instant::now();
+    let mut bytes = Vec::new();
+    let read = tokio::time::timeout(Duration::from_secs(20), socket.read_to_end(&mut bytes)).await;
+    assert!(read.is_ok(), "the server did not close");
+    (String::from_utf8_lossy(&bytes).into_owned(), started.elapsed())
+}
+
+async fn one_answer(socket: &mut TcpStream) -> String {
+    let mut buffer = vec![0; 8192];
+    let length = tokio::time::timeout(Duration::from_secs(5), socket.read(&mut buffer))
+        .await
+        .unwrap()
+        .unwrap();
+    String::from_utf8_lossy(&buffer[..length]).into_owned()
+}
+
+#[tokio::test]
+async fn a_silent_socket_and_half_a_head_are_ended() {
+    let server = Running::start(100).await;
+    let mut silent = server.connect().await;
+    let mut half = server.connect().await;
+    half.write_all(b"GET / HTTP/1.1\r\nHost: a\r\nX-").await.unwrap();
+    let mut dripping = server.connect().await;
+    let drip = async {
+        let started = Instant::now();
+        for byte in b"GET / HTTP/1.1\r\nHost: a\r\nX-Long: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+            .iter()
+            .cycle()
+        {
+            if dripping.write_all(&[*byte]).await.is_err() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            if started.elapsed() > Duration::from_secs(10) {
+                break;
+            }
+        }
+        started.elapsed()
+    };
+    let (silent, half, dripping) = tokio::join!(rest(&mut silent), rest(&mut half), drip);
+    for took in [silent.1, half.1] {
+        assert!(
+            took >= HEAD - Duration::from_millis(50) && took < HEAD * 3,
+            "{took:?}"
+        );
+    }
+    assert!(dripping < HEAD * 4, "{dripping:?}");
+}
+
+#[tokio::test]
+async fn an_idle_connection_lives_longer_than_a_slow_head() {
+    let server = Running::start(100).await;
+    let mut socket = server.connect().await;
+    socket
+        .write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        .await
+        .unwrap();
+    assert!(one_answer(&mut socket).await.starts_with("HTTP/1.1 200"));
+    tokio::time::sleep(HEAD * 2).await;
+    socket
+        .write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        .await
+        .unwrap();
+    assert!(one_answer(&mut socket).await.starts_with("HTTP/1.1 200"));
+    let (text, took) = rest(&mut socket).await;
+    assert_eq!(text, "");
+    assert!(
+        took >= IDLE - Duration::from_millis(50) && took < IDLE * 2,
+        "{took:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_second_head_is_timed_like_the_first() {
+    let server = Running::start(100).await;
+    let mut socket = server.connect().await;
+    socket
+        .write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        .await
+        .unwrap();
+    one_answer(&mut socket).await;
+    socket.write_all(b"GET / HT").await.unwrap();
+    let (_, took) = rest(&mut socket).await;
+    assert!(took < HEAD * 3, "{took:?}");
+}
+
+#[tokio::test]
+async fn a_slow_handler_is_not_hurried() {
+    let server = Running::start(100).await;
+    let mut socket = server.connect().await;
+    socket
+        .write_all(b"GET /slow HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        .await
+        .unwrap();
+    let (text, _) = rest(&mut socket).await;
+    assert!(text.ends_with("slow"), "{text}");
+}
+
+#[tokio::test]
+async fn a_reader_that_does_not_read_is_given_up() {
+    let server = Running::start(100).await;
+    let mut socket = server.connect().await;
+    socket
+        .write_all(b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n")
+        .await
+        .unwrap();
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    let mut total = 0;
+    let mut buffer = vec![0; 1 << 20];
+    while let Ok(Ok(length)) = tokio::time::timeout(Duration::from_secs(5), socket.read(&mut buffer)).await {
+        if length == 0 {
+            break;
+        }
+        total += length;
+    }
+    assert!(total < 64 * 1024 * 1024, "the whole answer came");
+}
+
+#[tokio::test]
+async fn a_client_that_ends_its_half_gets_its_answer() {
+    let server = Running::start(100).await;
+    let mut socket = server.connect().await;
+    socket
+        .write_all(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n")
+        .await
+        .unwrap();
+    socket.shutdown().await.unwrap();
+    assert!(rest(&mut socket).await.0.ends_with("slow"));
+}
+
+#[tokio::test]
+async fn large_and_long_heads_are_refused() {
+    let server = Running::start(100).await;
+    let mut long = b"GET / HTTP/1.1\r\nHost: a\r\nX-Long: ".to_vec();
+    long.extend(std::iter::repeat_n(b'a', 300 * 1024));
+    let mut many = b"GET / HTTP/1.1\r\nHost: a\r\n".to_vec();
+    for index in 0..2000 {
+        many.extend(format!("X-{index}: a\r\n").into_bytes());
+    }
+    for mut head in [long, many] {
+        head.extend(b"\r\n\r\n");
+        let mut socket = server.connect().await;
+        // The server may answer and close before all of it is sent.
+        let _ = socket.write_all(&head).await;
+        assert!(one_answer(&mut socket).await.starts_with("HTTP/1.1 431"));
+    }
+}
+
+#[tokio::test]
+async fn pipelined_requests_and_bodies_stay_in_step() {
+    let server = Running::start(100).await;
+    let mut socket = server.connect().await;
+    let text = b"POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3;x=y\r\nabc\r\n0\r\n\r\n\
+        GET / HTTP/1.1\r\nHost: a\r\n\r\nPOST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nConnection: close\r\n\r\nde";
+    socket.write_all(text).await.unwrap();
+    let (answers, _) = rest(&mut socket).await;
+    assert_eq!(answers.matches("HTTP/1.1 200").count(), 3, "{answers}");
+    assert!(answers.find("abc").unwrap() < answers.find("de").unwrap());
+}
+
+#[tokio::test]
+async fn silent_sockets_give_way_when_all_places_are_taken() {
+    let server = Running::start(16).await;
+    let mut silent = Vec::new();
+    for _ in 0..16 {
+        silent.push(server.connect().await);
+    }
+    let started = Instant::now();
+    let mut socket = server.connect().await;
+    socket
+        .write_all(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        .await
+        .unwrap();
+    assert!(rest(&mut socket).await.0.starts_with("HTTP/1.1 200"));
+    assert!(started.elapsed() < HEAD, "{:?}", started.elapsed());
+}
+
+#[tokio::test]
+async fn what_runs_is_ended_before_the_server_ends() {
+    let mut server = Running::start(100).await;
+    let mut running = server.connect().await;
+    running
+        .write_all(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n")
+        .await
+        .unwrap();
+    let mut idle = server.connect().await;
+    idle.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        .await
+        .unwrap();
+    one_answer(&mut idle).await;
+    let started = Instant::now();
+    server.stop.take().unwrap().send(()).unwrap();
+    // The last calls are still answered, and told that they are the last.
+    let mut late = server.connect().await;
+    late.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        .await
+        .unwrap();
+    let (text, _) = rest(&mut late).await;
+    assert!(text.to_ascii_lowercase().contains("connection: close"), "{text}");
+    let (text, _) = rest(&mut running).await;
+    assert!(text.ends_with("slow"), "{text}");
+    server.task.await.unwrap();
+    assert!(
+        started.elapsed() < Duration::from_secs(3),
+        "{:?}",
+        started.elapsed()
+    );
+    assert!(TcpStream::connect(server.address).await.is_err());
+}

@@ -216,6 +216,8 @@ pub async fn sessions_end_with_the_commit_that_ends_them(harness: &dyn StoreHarn
     let user = a_user(1);
     add(store.as_ref(), &user, None).await;
     let session = log_in(harness, user.id, 1).await;
+    // The other instance is open before a unit is: opening may need to write.
+    assert!(lives(harness, &session).await);
     let mut unit = store.begin().await.unwrap();
     unit.users().update(&next_version(&user), true).await.unwrap();
     assert!(lives(harness, &session).await);

@@ -1,17 +1,20 @@
 //! Words of the office and administration pages.
 
 use mppeep_core::domain::absence::AbsenceType;
-use mppeep_core::domain::calendar::{Half, Period};
+use jiff::civil::Weekday;
+use mppeep_core::domain::calendar::{CountingMode, Half, Period};
+use mppeep_core::domain::evaluation::Criterion;
 use mppeep_core::domain::permission::{Holder, Reach};
+use mppeep_core::domain::settings::RetirementMode;
 use mppeep_core::domain::user::UserStatus;
 
+use super::fields::field_name;
 use super::format;
 use super::labels::{Label, role_short};
 use crate::pages::ui::{Badge, Tone};
 
 /// A period as « du 12/05/2026 au 16/05/2026 », with the halves that are not whole days.
-#[must_use]
-pub fn period(period: Period) -> String {
+pub(crate) fn period(period: Period) -> String {
     let start = format::date(period.start());
     let end = format::date(period.end());
     let from_noon = period.start_half() == Half::Pm;
@@ -30,8 +33,7 @@ pub fn period(period: Period) -> String {
 }
 
 /// The badge of a type of absence.
-#[must_use]
-pub fn absence_badge(kind: AbsenceType) -> Badge {
+pub(crate) fn absence_badge(kind: AbsenceType) -> Badge {
     use AbsenceType as T;
     let tone = match kind {
         T::AnnualLeave | T::ShortLeave => Tone::Primary,
@@ -44,8 +46,7 @@ pub fn absence_badge(kind: AbsenceType) -> Badge {
 }
 
 /// The two letters of a type of absence in the calendar.
-#[must_use]
-pub const fn absence_letters(kind: AbsenceType) -> &'static str {
+pub(crate) const fn absence_letters(kind: AbsenceType) -> &'static str {
     use AbsenceType as T;
     match kind {
         T::AnnualLeave => "CA",
@@ -61,8 +62,7 @@ pub const fn absence_letters(kind: AbsenceType) -> &'static str {
 }
 
 /// The badge of an account's status.
-#[must_use]
-pub fn status_badge(status: UserStatus) -> Badge {
+pub(crate) fn status_badge(status: UserStatus) -> Badge {
     let tone = match status {
         UserStatus::Active => Tone::Success,
         UserStatus::Pending => Tone::Info,
@@ -73,8 +73,7 @@ pub fn status_badge(status: UserStatus) -> Badge {
 }
 
 /// Who holds a right.
-#[must_use]
-pub fn holder(holder: Holder) -> &'static str {
+pub(crate) fn holder(holder: Holder) -> &'static str {
     match holder {
         Holder::Role(role) => role_short(role),
         Holder::Director => "Directeur",
@@ -82,8 +81,7 @@ pub fn holder(holder: Holder) -> &'static str {
 }
 
 /// How far a right reaches, in a word.
-#[must_use]
-pub const fn reach(reach: Reach) -> &'static str {
+pub(crate) const fn reach(reach: Reach) -> &'static str {
     match reach {
         Reach::Demonstration => "démonstration",
         Reach::Own => "soi-même",
@@ -92,9 +90,47 @@ pub const fn reach(reach: Reach) -> &'static str {
     }
 }
 
+/// The name of a leaf of the settings, by its dotted path.
+pub(crate) fn setting_field(path: &str) -> String {
+    let index = |text: &str| text.parse::<usize>().ok();
+    let named = match path.split_once('.') {
+        Some(("ages", grade)) => Some(format!("Âge de la retraite, {grade}")),
+        Some(("modes", kind)) => AbsenceType::by_code(kind).map(|kind| format!("Décompte, {}", kind.label())),
+        Some(("weights", at)) => {
+            index(at).and_then(|at| Criterion::ALL.get(at)).map(|criterion| format!("Coefficient, {}", criterion.label()))
+        }
+        Some(("week", at)) => index(at).and_then(|at| WEEK.get(at)).map(|day| format!("Travail le {}", format::weekday(*day))),
+        _ => None,
+    };
+    named.unwrap_or_else(|| field_name(path).to_owned())
+}
+
+/// A value of a leaf of the settings as people read it.
+pub(crate) fn setting_value(path: &str, value: &str) -> String {
+    let said = match (path, value) {
+        (_, "true") => Some("oui"),
+        (_, "false") => Some("non"),
+        ("mode", "end_of_year") => Some(RetirementMode::EndOfYear.label()),
+        ("mode", "end_of_month") => Some(RetirementMode::EndOfMonth.label()),
+        ("mode", "birthday") => Some(RetirementMode::Birthday.label()),
+        _ if path.starts_with("modes.") => CountingMode::by_code(value).map(Label::label),
+        _ => None,
+    };
+    said.unwrap_or(value).to_owned()
+}
+
+const WEEK: [Weekday; 7] = [
+    Weekday::Monday,
+    Weekday::Tuesday,
+    Weekday::Wednesday,
+    Weekday::Thursday,
+    Weekday::Friday,
+    Weekday::Saturday,
+    Weekday::Sunday,
+];
+
 /// Browser and system of a client, as it names itself; empty when it says nothing we know.
-#[must_use]
-pub fn device(user_agent: &str) -> String {
+pub(crate) fn device(user_agent: &str) -> String {
     let find = |known: &[(&str, &'static str)]| {
         known.iter().find(|(mark, _)| user_agent.contains(mark)).map(|(_, name)| *name)
     };
@@ -151,6 +187,18 @@ mod tests {
         assert_eq!(device(phone), "Safari · iPhone");
         assert_eq!(device("curl/8.5.0"), "curl");
         assert_eq!(device("<script>alert(1)</script>"), "");
+    }
+
+    #[test]
+    fn settings_are_said_in_french() {
+        assert_eq!(setting_field("ages.A4"), "Âge de la retraite, A4");
+        assert_eq!(setting_field("modes.mission"), "Décompte, Mission");
+        assert_eq!(setting_field("week.6"), "Travail le dimanche");
+        assert_eq!(setting_field("weights.0"), "Coefficient, Compétence technique");
+        assert_eq!(setting_field("banner"), "Bandeau");
+        assert_eq!(setting_value("mode", "birthday"), "Jour anniversaire");
+        assert_eq!(setting_value("modes.mission", "worked"), "Jours ouvrés");
+        assert_eq!(setting_value("week.6", "true"), "oui");
     }
 
     #[test]

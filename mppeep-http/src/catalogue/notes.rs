@@ -4,7 +4,7 @@ use crate::pages::ui::Tone;
 
 /// The message of a code; `None` for a code that is not ours.
 #[must_use]
-pub fn note(code: &str) -> Option<(Tone, &'static str)> {
+pub(crate) fn note(code: &str) -> Option<(Tone, &'static str)> {
     let text = match code {
         "agent-created" => "La fiche a été créée.",
         "agent-updated" => "Les modifications sont enregistrées.",

@@ -2,22 +2,28 @@
 
 mod absence;
 mod account;
+mod activity;
 mod accueil;
 pub(crate) mod charts;
 mod dashboard;
 mod error;
+mod evaluation;
 pub(crate) mod frame;
 mod icons;
+mod import;
 mod links;
 mod login;
 mod office;
 mod organisation;
 mod personnel;
+mod profile;
+mod setting;
 mod theme;
 pub(crate) mod ui;
+mod user;
 pub(crate) mod visit;
 
-pub use error::error_page;
+pub(crate) use error::error_page;
 
 use crate::routes::RouteTable;
 
@@ -31,5 +37,11 @@ pub(crate) fn routes() -> RouteTable {
         .merge(login::routes())
         .merge(account::routes())
         .merge(absence::routes())
+        .merge(activity::routes())
+        .merge(evaluation::routes())
+        .merge(import::routes())
+        .merge(profile::routes())
+        .merge(setting::routes())
+        .merge(user::routes())
         .merge(theme::routes())
 }

@@ -1,0 +1,398 @@
+//! The fields of each section: how they look, and how a form becomes the section again.
+
+use std::collections::BTreeMap;
+
+use mppeep_core::domain::absence::AbsenceType;
+use mppeep_core::domain::calendar::CountingMode;
+use mppeep_core::domain::evaluation::Criterion;
+use mppeep_core::domain::grade::{Grade, GradeCategory};
+use mppeep_core::domain::settings::{RetirementMode, Settings, SettingsSection};
+use serde_json::{Map, Value};
+
+use crate::catalogue::{self, Label};
+use crate::extract::FormFields;
+use crate::pages::ui::{Choice, Field, FormErrors, Section};
+use crate::problem::Problem;
+
+/// Values of a section's leaves, by dotted path.
+pub(super) type Values = BTreeMap<String, String>;
+
+/// What a leaf of a section is in JSON.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Leaf {
+    Text,
+    Number,
+    Flag,
+}
+
+/// The leaves of a section in order; members of lists follow each other.
+fn leaves(section: SettingsSection) -> Vec<(String, Leaf)> {
+    use SettingsSection as S;
+    let plain = |names: &[&str], leaf| names.iter().map(|name| ((*name).to_owned(), leaf)).collect::<Vec<_>>();
+    match section {
+        S::Ministry => {
+            plain(&["name", "short_name", "minister", "footer", "brand_colour", "accent_colour"], Leaf::Text)
+        }
+        S::Personnel => plain(&["matricule_pattern"], Leaf::Text),
+        S::Calendar => (0..7).map(|day| (format!("week.{day}"), Leaf::Flag)).collect(),
+        S::Absences => AbsenceType::ALL.iter().map(|kind| (format!("modes.{}", kind.code()), Leaf::Text)).collect(),
+        S::Evaluations => {
+            let mut leaves: Vec<_> = (0..Criterion::ALL.len()).map(|index| (format!("weights.{index}"), Leaf::Number)).collect();
+            leaves.extend(plain(&["excellent_from", "very_good_from", "good_from", "fair_from"], Leaf::Number));
+            leaves
+        }
+        S::Retirement => {
+            let mut leaves = plain(&["mode"], Leaf::Text);
+            leaves.extend(plain(&["default_age"], Leaf::Number));
+            leaves.extend(Grade::all().iter().map(|grade| (format!("ages.{grade}"), Leaf::Number)));
+            leaves
+        }
+        S::Security => plain(&["password_min_length", "idle_minutes"], Leaf::Number),
+        S::Charter => plain(&["text"], Leaf::Text),
+        S::Maintenance => {
+            let mut leaves = plain(&["banner"], Leaf::Text);
+            leaves.extend(plain(&["read_only"], Leaf::Flag));
+            leaves
+        }
+    }
+}
+
+/// Whether the members of this name are a list rather than named ones.
+fn is_list(name: &str) -> bool {
+    matches!(name, "week" | "weights")
+}
+
+/// The values of a section as they are.
+pub(super) fn present(settings: &Settings, section: SettingsSection) -> Values {
+    let json = settings.section(section);
+    let leaf = |path: &str| {
+        path.split('.').try_fold(&json, |value, name| match name.parse::<usize>() {
+            Ok(index) if value.is_array() => value.get(index),
+            _ => value.get(name),
+        })
+    };
+    leaves(section)
+        .into_iter()
+        .map(|(path, _)| {
+            let text = match leaf(&path) {
+                Some(Value::String(text)) => text.clone(),
+                Some(Value::Bool(flag)) => if *flag { "1" } else { "" }.to_owned(),
+                Some(Value::Number(number)) => number.to_string(),
+                _ => String::new(),
+            };
+            (path, text)
+        })
+        .collect()
+}
+
+/// The values of a section as a form sends them.
+pub(super) fn given(fields: &FormFields, section: SettingsSection) -> Result<Values, Problem> {
+    leaves(section)
+        .into_iter()
+        .map(|(path, _)| {
+            let text = fields.single(&path)?.to_owned();
+            Ok((path, text))
+        })
+        .collect()
+}
+
+/// The section of these values as JSON.
+pub(super) fn json(section: SettingsSection, values: &Values) -> Result<Value, FormErrors> {
+    let mut errors = FormErrors::new();
+    let mut members = Map::new();
+    for (path, leaf) in leaves(section) {
+        let text = values.get(&path).map(String::as_str).unwrap_or_default();
+        let value = match leaf {
+            Leaf::Text => Value::from(text),
+            Leaf::Flag => Value::from(!text.is_empty()),
+            Leaf::Number => match text.trim().parse::<u16>() {
+                Ok(number) => Value::from(number),
+                Err(_) => {
+                    errors.add(path.clone(), "Un nombre entier est attendu.");
+                    continue;
+                }
+            },
+        };
+        match path.split_once('.') {
+            None => {
+                members.insert(path, value);
+            }
+            Some((name, _)) if is_list(name) => {
+                let list = members.entry(name).or_insert_with(|| Value::Array(Vec::new()));
+                if let Value::Array(items) = list {
+                    items.push(value);
+                }
+            }
+            Some((name, member)) => {
+                let group = members.entry(name).or_insert_with(|| Value::Object(Map::new()));
+                if let Value::Object(inner) = group {
+                    inner.insert(member.to_owned(), value);
+                }
+            }
+        }
+    }
+    if errors.is_empty() { Ok(Value::Object(members)) } else { Err(errors) }
+}
+
+/// What saving does beyond the form.
+pub(super) const fn effect(section: SettingsSection) -> &'static str {
+    use SettingsSection as S;
+    match section {
+        S::Ministry => "Le nom et les couleurs changent aussitôt sur toutes les pages.",
+        S::Personnel => "Les matricules déjà enregistrés sont gardés ; la nouvelle forme est exigée à la prochaine saisie.",
+        S::Calendar => "Les absences enregistrées gardent leur décompte ; les suivantes, et celles qu’on corrige, suivent la nouvelle semaine.",
+        S::Absences => "Les absences enregistrées gardent leur décompte ; les suivantes, et celles qu’on corrige, suivent le nouveau mode.",
+        S::Evaluations => "Les notes finales enregistrées ne changent pas. Les appréciations affichées suivent aussitôt les nouveaux seuils.",
+        S::Retirement => "La date de départ de tous les agents est recalculée au moment de l’enregistrement.",
+        S::Security => "La fermeture après inactivité s’applique aussitôt, aussi aux sessions ouvertes. La longueur vaut pour les nouveaux mots de passe.",
+        S::Charter => "Un nouveau texte doit être accepté par chaque utilisateur à sa prochaine page. Un texte vide retire la charte.",
+        S::Maintenance => "S’applique aussitôt à tous. Les connexions et les paramètres restent possibles en lecture seule.",
+    }
+}
+
+/// The form of a section.
+pub(super) fn form(section: SettingsSection, values: &Values, errors: &FormErrors) -> Vec<Section> {
+    let build = Build { values, errors };
+    match section {
+        SettingsSection::Ministry => build.ministry(),
+        SettingsSection::Personnel => build.personnel(),
+        SettingsSection::Calendar => build.calendar(),
+        SettingsSection::Absences => build.absences(),
+        SettingsSection::Evaluations => build.evaluations(),
+        SettingsSection::Retirement => build.retirement(),
+        SettingsSection::Security => build.security(),
+        SettingsSection::Charter => build.charter(),
+        SettingsSection::Maintenance => build.maintenance(),
+    }
+}
+
+struct Build<'a> {
+    values: &'a Values,
+    errors: &'a FormErrors,
+}
+
+impl Build<'_> {
+    fn fill(&self, field: Field) -> Field {
+        let value = self.values.get(&field.name).cloned().unwrap_or_default();
+        field.value(value).errors(self.errors)
+    }
+
+    fn number(&self, name: impl Into<String>, label: impl Into<String>, suffix: &str) -> Field {
+        let field = Field::text(name, label).required().attribute("inputmode", "numeric").attribute("maxlength", "5");
+        self.fill(field.suffix(suffix)).width("w4").input_class("mark")
+    }
+
+    fn flag(&self, name: &str, label: &str) -> Field {
+        let on = self.values.get(name).is_some_and(|value| !value.is_empty());
+        Field::checkbox(name, label, on).errors(self.errors)
+    }
+
+    fn ministry(&self) -> Vec<Section> {
+        let text = |name, label, max: &str| self.fill(Field::text(name, label).attribute("maxlength", max));
+        let colour = |name, label, help| self.fill(Field::input("color", name, label).help(help));
+        vec![
+            Section::new(
+                "Nom",
+                vec![
+                    text("name", "Nom complet", "160").required().wide(),
+                    text("short_name", "Nom court, dans le menu", "24").required(),
+                    text("minister", "Ministre", "120"),
+                    text("footer", "Pied de page", "200").wide(),
+                ],
+            ),
+            Section::new(
+                "Couleurs",
+                vec![
+                    colour("brand_colour", "Couleur principale", "Boutons, liens et menu. Le blanc doit s’y lire : contraste de 4,5 au moins."),
+                    colour("accent_colour", "Couleur d’accent", "Repères et graphiques."),
+                ],
+            ),
+        ]
+    }
+
+    fn personnel(&self) -> Vec<Section> {
+        let pattern = Field::text("matricule_pattern", "Forme du matricule")
+            .required()
+            .wide()
+            .help("Expression régulière que tout le matricule doit suivre. Par exemple [0-9]{6}[A-Z] : six chiffres et une lettre.")
+            .attribute("maxlength", "100")
+            .attribute("spellcheck", "false");
+        vec![Section::new("Matricule", vec![self.fill(pattern)])]
+    }
+
+    fn calendar(&self) -> Vec<Section> {
+        use jiff::civil::Weekday as W;
+        let days = [W::Monday, W::Tuesday, W::Wednesday, W::Thursday, W::Friday, W::Saturday, W::Sunday];
+        let fields = days
+            .into_iter()
+            .enumerate()
+            .map(|(index, day)| self.flag(&format!("week.{index}"), catalogue::weekday(day)).width("w3"))
+            .collect();
+        vec![
+            Section::new("Jours travaillés", fields)
+                .help("Un jour « ouvré » est un jour travaillé qui n’est pas férié. Les jours « ouvrables » vont toujours du lundi au samedi."),
+        ]
+    }
+
+    fn absences(&self) -> Vec<Section> {
+        let modes: Vec<Choice> = CountingMode::ALL.into_iter().map(|mode| Choice::new(mode.code(), mode.label())).collect();
+        let fields = AbsenceType::ALL
+            .iter()
+            .map(|kind| self.fill(Field::select(format!("modes.{}", kind.code()), kind.label(), None, modes.clone())).width("w4"))
+            .collect();
+        vec![
+            Section::new("Décompte des jours", fields).help(
+                "Calendaires : tous les jours, fériés compris. Ouvrables : du lundi au samedi, sauf fériés. Ouvrés : les jours travaillés, sauf fériés.",
+            ),
+        ]
+    }
+
+    fn evaluations(&self) -> Vec<Section> {
+        let weights = Criterion::ALL
+            .iter()
+            .enumerate()
+            .map(|(index, criterion)| {
+                let name = format!("weights.{index}");
+                let mut field = self.number(name, criterion.label(), "×");
+                if index == 0 && let Some(message) = self.errors.get("weights") {
+                    message.clone_into(&mut field.error);
+                }
+                field
+            })
+            .collect();
+        let from = |name: &str, label: &str| self.number(name, label, "/20").width("w3");
+        vec![
+            Section::new("Coefficients", weights)
+                .help("La note finale est la moyenne des critères, pondérée par ces coefficients. Zéro retire un critère de la moyenne."),
+            Section::new(
+                "Appréciations",
+                vec![
+                    from("excellent_from", "Excellent à partir de"),
+                    from("very_good_from", "Très bon à partir de"),
+                    from("good_from", "Bon à partir de"),
+                    from("fair_from", "Passable à partir de"),
+                ],
+            )
+            .help("En dessous du dernier seuil : Insuffisant."),
+        ]
+    }
+
+    fn retirement(&self) -> Vec<Section> {
+        let modes = [RetirementMode::EndOfYear, RetirementMode::EndOfMonth, RetirementMode::Birthday];
+        let code = |mode| match mode {
+            RetirementMode::EndOfYear => "end_of_year",
+            RetirementMode::EndOfMonth => "end_of_month",
+            RetirementMode::Birthday => "birthday",
+        };
+        let choices = modes.into_iter().map(|mode| Choice::new(code(mode), mode.label())).collect();
+        let mut sections = vec![
+            Section::new(
+                "Règle",
+                vec![
+                    self.fill(Field::select("mode", "Jour du départ", None, choices)).width("w4"),
+                    self.number("default_age", "Âge si le grade est inconnu", "ans"),
+                ],
+            )
+            .help("Le jour du départ se tire du jour où l’âge limite est atteint. Un maintien en activité inscrit au dossier l’emporte."),
+        ];
+        for category in GradeCategory::ALL {
+            let fields = Grade::all()
+                .into_iter()
+                .filter(|grade| grade.category() == category)
+                .map(|grade| self.number(format!("ages.{grade}"), grade.to_string(), "ans").width("w3"))
+                .collect();
+            sections.push(Section::new(format!("Catégorie {}", catalogue::category(category)), fields));
+        }
+        sections
+    }
+
+    fn security(&self) -> Vec<Section> {
+        vec![Section::new(
+            "Mots de passe et sessions",
+            vec![
+                self.number("password_min_length", "Longueur minimale d’un mot de passe", "caractères")
+                    .width("w8")
+                    .help("De 8 à 64. Aucune règle de composition : une phrase longue vaut mieux."),
+                self.number("idle_minutes", "Fermer une session après une inactivité de", "minutes")
+                    .width("w8")
+                    .help("0 : jamais ; sinon de 5 à 10 080. Une session dure de toute façon sept jours au plus."),
+            ],
+        )]
+    }
+
+    fn charter(&self) -> Vec<Section> {
+        let text = Field::new("text", "Texte de la charte", crate::pages::ui::FieldKind::Textarea(18))
+            .wide()
+            .help("Une ligne vide sépare deux paragraphes. Laissez vide pour ne pas demander de charte.")
+            .attribute("maxlength", "20000");
+        vec![Section::new("Charte de confidentialité", vec![self.fill(text)])]
+    }
+
+    fn maintenance(&self) -> Vec<Section> {
+        vec![Section::new(
+            "Maintenance",
+            vec![
+                self.fill(Field::text("banner", "Bandeau sur toutes les pages").wide().attribute("maxlength", "300")
+                    .help("Par exemple : « Le service sera interrompu vendredi de 18 h à 19 h. » Vide : pas de bandeau.")),
+                self.flag("read_only", "Lecture seule : refuser toute modification").wide(),
+            ],
+        )]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_section_survives_its_form() {
+        let mut settings = Settings::default();
+        settings.ministry.minister = "Awa Koné".to_owned();
+        settings.evaluations.weights = [3, 2, 1, 1, 0];
+        settings.maintenance.read_only = true;
+        settings.security.idle_minutes = 10_080;
+        for section in SettingsSection::ALL {
+            let values = present(&settings, *section);
+            let mut again = Settings::default();
+            again.set_section(*section, json(*section, &values).unwrap()).unwrap();
+            assert_eq!(again.section(*section), settings.section(*section), "{section:?}");
+        }
+    }
+
+    #[test]
+    fn every_leaf_has_a_field() {
+        let settings = Settings::default();
+        for section in SettingsSection::ALL {
+            let values = present(&settings, *section);
+            let names: Vec<String> = form(*section, &values, &FormErrors::new())
+                .into_iter()
+                .flat_map(|section| section.fields)
+                .map(|field| field.name)
+                .collect();
+            for (path, _) in leaves(*section) {
+                assert!(names.contains(&path), "{path} of {section:?}");
+            }
+            assert_eq!(names.len(), values.len(), "{section:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_number_is_refused_at_its_field() {
+        let mut values = present(&Settings::default(), SettingsSection::Retirement);
+        values.insert("ages.A4".to_owned(), "soixante".to_owned());
+        values.insert("default_age".to_owned(), "-1".to_owned());
+        let errors = json(SettingsSection::Retirement, &values).unwrap_err();
+        assert!(errors.get("ages.A4").is_some() && errors.get("default_age").is_some());
+        assert!(errors.get("mode").is_none());
+    }
+
+    #[test]
+    fn a_box_that_is_not_ticked_is_off() {
+        let mut values = present(&Settings::default(), SettingsSection::Calendar);
+        values.insert("week.0".to_owned(), String::new());
+        values.insert("week.5".to_owned(), "1".to_owned());
+        let mut settings = Settings::default();
+        settings.set_section(SettingsSection::Calendar, json(SettingsSection::Calendar, &values).unwrap()).unwrap();
+        assert_eq!(settings.calendar.week.0, [false, true, true, true, true, true, false]);
+    }
+}

@@ -1,0 +1,172 @@
+//! Sections of the settings on the wire. Members that are left out take their defaults, unknown ones are refused.
+
+use std::collections::BTreeMap;
+
+use mppeep_core::domain::absence::AbsenceType;
+use mppeep_core::domain::calendar::CountingMode;
+use mppeep_core::domain::settings::RetirementMode;
+use serde::{Deserialize, Serialize};
+use utoipa::openapi::schema::{Object, ObjectBuilder};
+
+use super::schema::{code, nullable_code, with_example};
+
+/// Gives each section its `version` member, which the domain does not know.
+macro_rules! sections {
+    ($($(#[$doc:meta])* $name:ident as $schema:ident { $($(#[$meta:meta])* $field:ident: $type:ty,)* })*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Deserialize, Serialize, utoipa::ToSchema)]
+        #[serde(deny_unknown_fields)]
+        #[schema(as = $schema)]
+        pub(super) struct $name {
+            /// The version the client read; 0 when the section was never saved.
+            #[serde(skip_serializing)]
+            #[schema(example = 0)]
+            pub(super) version: Option<i64>,
+            $(
+                $(#[$meta])*
+                #[serde(skip_serializing_if = "Option::is_none")]
+                $field: Option<$type>,
+            )*
+        }
+
+        impl Section for $name {
+            fn version(&self) -> Option<i64> {
+                self.version
+            }
+        }
+    )*};
+}
+
+/// A section in a body.
+pub(super) trait Section: Serialize {
+    /// The version the client read.
+    fn version(&self) -> Option<i64>;
+}
+
+fn counting_mode() -> Object {
+    code(CountingMode::ALL.into_iter().map(CountingMode::code), "calendar")
+}
+
+fn modes() -> Object {
+    let example: serde_json::Map<String, serde_json::Value> = AbsenceType::ALL
+        .iter()
+        .map(|kind| {
+            let counts_every_day = matches!(kind, AbsenceType::AnnualLeave | AbsenceType::MaternityLeave);
+            let mode = if counts_every_day {
+                CountingMode::Calendar
+            } else {
+                CountingMode::Worked
+            };
+            (kind.code().to_owned(), mode.code().into())
+        })
+        .collect();
+    let object = AbsenceType::ALL
+        .iter()
+        .fold(ObjectBuilder::new(), |object, kind| {
+            object.property(kind.code(), counting_mode())
+        });
+    with_example(object, example.into())
+}
+
+fn retirement_mode() -> Object {
+    nullable_code(["end_of_year", "end_of_month", "birthday"], Some("end_of_year"))
+}
+
+sections! {
+    /// Name and colours of the ministry, shown on every page.
+    MinistrySection as MinistrySettings {
+        /// Full name.
+        #[schema(example = "Ministère du Patrimoine", max_length = 160)]
+        name: String,
+        /// Short name, shown in the menu.
+        #[schema(example = "MPPEEP", max_length = 24)]
+        short_name: String,
+        /// The minister's name; may be empty.
+        #[schema(example = "Mme la Ministre", max_length = 120)]
+        minister: String,
+        /// Text at the foot of every page; may be empty.
+        #[schema(example = "Plateau, Abidjan", max_length = 200)]
+        footer: String,
+        /// Main colour, dark enough for white text on it.
+        #[schema(example = "#0b5d3b", pattern = "^#[0-9a-fA-F]{6}$")]
+        brand_colour: String,
+        /// Accent colour.
+        #[schema(example = "#e07a1f", pattern = "^#[0-9a-fA-F]{6}$")]
+        accent_colour: String,
+    }
+    /// Rules of the personnel file.
+    PersonnelSection as PersonnelSettings {
+        /// Regular expression that a whole matricule matches.
+        #[schema(example = "[A-Z0-9-]{2,20}", max_length = 100)]
+        matricule_pattern: String,
+    }
+    /// The working week.
+    CalendarSection as CalendarSettings {
+        /// Whether each day is worked, Monday first; seven values.
+        #[schema(example = json!([true, true, true, true, true, false, false]), min_items = 7, max_items = 7, value_type = Option<Vec<bool>>)]
+        week: [bool; 7],
+    }
+    /// Counting of absences.
+    AbsenceSection as AbsenceSettings {
+        /// The mode in which each type counts its days.
+        #[schema(schema_with = modes, required = false)]
+        modes: BTreeMap<AbsenceType, CountingMode>,
+    }
+    /// Weights and thresholds of evaluations.
+    EvaluationSection as EvaluationSettings {
+        /// Weights of the five criteria in their order; not all zero.
+        #[schema(example = json!([1, 1, 1, 1, 1]), min_items = 5, max_items = 5, value_type = Option<Vec<u8>>)]
+        weights: [u8; 5],
+        /// From this mark on, excellent.
+        #[schema(example = 18, maximum = 20)]
+        excellent_from: u8,
+        /// From this mark on, very good.
+        #[schema(example = 16, maximum = 20)]
+        very_good_from: u8,
+        /// From this mark on, good.
+        #[schema(example = 12, maximum = 20)]
+        good_from: u8,
+        /// From this mark on, fair; below, insufficient.
+        #[schema(example = 10, maximum = 20)]
+        fair_from: u8,
+    }
+    /// Ages and day of retirement.
+    RetirementSection as RetirementSettings {
+        /// Age limit by grade, in years.
+        #[schema(value_type = Option<std::collections::HashMap<String, u8>>, example = json!({
+            "A1": 60, "A2": 60, "A3": 60, "A4": 65, "A5": 65, "A6": 65, "A7": 65, "B1": 60, "B2": 60, "B3": 60,
+            "C1": 60, "C2": 60, "C3": 60, "D1": 60, "D2": 60
+        }))]
+        ages: BTreeMap<String, u8>,
+        /// Age limit where the grade is not known, in years.
+        #[schema(example = 60, minimum = 40, maximum = 80)]
+        default_age: u8,
+        /// How the day on which the age is reached becomes the day of departure.
+        #[schema(schema_with = retirement_mode, required = false)]
+        mode: RetirementMode,
+    }
+    /// Passwords and sessions.
+    SecuritySection as SecuritySettings {
+        /// Least number of characters of a new password.
+        #[schema(example = 12, minimum = 8, maximum = 64)]
+        password_min_length: u8,
+        /// Minutes without use after which a session ends; 0 is never.
+        #[schema(example = 60, maximum = 10080)]
+        idle_minutes: u16,
+    }
+    /// The privacy charter; off while its text is empty. A new text must be accepted by everybody.
+    CharterSection as CharterSettings {
+        /// The text.
+        #[schema(example = "Les données du personnel sont confidentielles.", max_length = 20000)]
+        text: String,
+    }
+    /// Banner and read-only mode.
+    MaintenanceSection as MaintenanceSettings {
+        /// Shown at the top of every page; may be empty.
+        #[schema(example = "Maintenance samedi de 8 h à 10 h.", max_length = 300)]
+        banner: String,
+        /// Whether every write but logins and settings is refused.
+        #[schema(example = false)]
+        read_only: bool,
+    }
+}

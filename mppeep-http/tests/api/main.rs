@@ -1,0 +1,10 @@
+//! The API as programs meet it: the whole router with its layers, over a real SQLite database in a temporary folder.
+//! Every answer of every test is held against the description: a status that it does not name fails the test.
+
+mod app;
+mod description;
+mod examples;
+mod flows;
+mod hostile;
+mod rights;
+mod statuses;

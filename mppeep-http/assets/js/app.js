@@ -66,6 +66,23 @@ if (new URL(location.href).searchParams.has("note")) {
   history.replaceState(history.state, "", url);
 }
 
+// A menu in a table that scrolls would be cut off: it is laid over the page.
+document.addEventListener("toggle", (event) => {
+  const menu = event.target;
+  if (!(menu instanceof HTMLDetailsElement) || !menu.matches(".table-wrap details.dropdown")) return;
+  const panel = menu.querySelector(".dropdown-panel");
+  if (!panel || !menu.open) return;
+  const place = menu.getBoundingClientRect();
+  panel.style.position = "fixed";
+  panel.style.inset = "auto";
+  panel.style.left = `${Math.max(8, place.right - panel.offsetWidth)}px`;
+  const below = place.bottom + 6;
+  panel.style.top = `${below + panel.offsetHeight > innerHeight ? place.top - panel.offsetHeight - 6 : below}px`;
+}, true);
+window.addEventListener("scroll", () => {
+  for (const open of $$(".table-wrap details.dropdown[open]")) open.open = false;
+}, { passive: true });
+
 // --- Confirmation ----------------------------------------------------------------------------------------------------
 
 function ask(question, label) {

@@ -17,7 +17,7 @@ use crate::pages::ui::Change;
 
 /// The name of a field of an agent's file.
 #[must_use]
-pub fn personnel_field(field: PersonnelField) -> &'static str {
+pub(crate) fn personnel_field(field: PersonnelField) -> &'static str {
     use PersonnelField as F;
     match field {
         F::Matricule => "Matricule",
@@ -53,7 +53,7 @@ pub fn personnel_field(field: PersonnelField) -> &'static str {
 
 /// The name of a field by its code, whatever the record; an unknown code is given back.
 #[must_use]
-pub fn field_name(code: &str) -> &str {
+pub(crate) fn field_name(code: &str) -> &str {
     if let Some(field) = PersonnelField::by_code(code) {
         return personnel_field(field);
     }
@@ -125,7 +125,7 @@ pub fn field_name(code: &str) -> &str {
 
 /// A stored value of a field as people read it. Identifiers of units become their names where `units` knows them.
 #[must_use]
-pub fn field_value(code: &str, value: &str, units: Option<&Organisation>) -> String {
+pub(crate) fn field_value(code: &str, value: &str, units: Option<&Organisation>) -> String {
     let date = || value.parse::<jiff::civil::Date>().ok().map(format::date);
     let said = match code {
         "sex" => Sex::by_code(value).map(|code| code.label().to_owned()),
@@ -175,7 +175,7 @@ pub fn field_value(code: &str, value: &str, units: Option<&Organisation>) -> Str
 
 /// Changes of a record as a page shows them.
 #[must_use]
-pub fn changes(changes: &[FieldChange], units: Option<&Organisation>) -> Vec<Change> {
+pub(crate) fn changes(changes: &[FieldChange], units: Option<&Organisation>) -> Vec<Change> {
     let read = |code: &str, value: &Option<String>| {
         value.as_deref().map(|value| field_value(code, value, units)).unwrap_or_default()
     };

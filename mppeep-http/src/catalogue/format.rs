@@ -17,38 +17,26 @@ const SHORT_MONTHS: [&str; 12] = [
 
 /// A date as `05/03/2026`.
 #[must_use]
-pub fn date(date: Date) -> String {
+pub(crate) fn date(date: Date) -> String {
     format!("{:02}/{:02}/{:04}", date.day(), date.month(), date.year())
-}
-
-/// A date, or nothing.
-#[must_use]
-pub fn date_or_empty(value: Option<Date>) -> String {
-    value.map(date).unwrap_or_default()
-}
-
-/// A date as an HTML input wants it, or nothing.
-#[must_use]
-pub fn date_input(value: Option<Date>) -> String {
-    value.map(|date| date.to_string()).unwrap_or_default()
 }
 
 /// A date as « 5 mars 2026 ».
 #[must_use]
-pub fn date_long(date: Date) -> String {
+pub(crate) fn date_long(date: Date) -> String {
     let day = if date.day() == 1 { "1er".to_owned() } else { date.day().to_string() };
     format!("{day} {} {}", month(date.month()), date.year())
 }
 
 /// A date as « jeudi 5 mars 2026 ».
 #[must_use]
-pub fn date_full(date: Date) -> String {
+pub(crate) fn date_full(date: Date) -> String {
     format!("{} {}", weekday(date.weekday()), date_long(date))
 }
 
 /// The name of a day.
 #[must_use]
-pub fn weekday(day: Weekday) -> &'static str {
+pub(crate) fn weekday(day: Weekday) -> &'static str {
     match day {
         Weekday::Monday => "lundi",
         Weekday::Tuesday => "mardi",
@@ -62,13 +50,13 @@ pub fn weekday(day: Weekday) -> &'static str {
 
 /// The name of a month, from 1; empty outside 1 to 12.
 #[must_use]
-pub fn month(number: i8) -> &'static str {
+pub(crate) fn month(number: i8) -> &'static str {
     name_of(&MONTHS, number)
 }
 
 /// The short name of a month, from 1; empty outside 1 to 12.
 #[must_use]
-pub fn month_short(number: i8) -> &'static str {
+pub(crate) fn month_short(number: i8) -> &'static str {
     name_of(&SHORT_MONTHS, number)
 }
 
@@ -78,27 +66,27 @@ fn name_of(names: &'static [&'static str; 12], number: i8) -> &'static str {
 
 /// The civil date of an instant in the country: Abidjan and Dakar are at UTC+0 all the year.
 #[must_use]
-pub fn day_of(instant: Timestamp) -> Date {
+pub(crate) fn day_of(instant: Timestamp) -> Date {
     instant.to_zoned(TimeZone::UTC).date()
 }
 
 /// An instant as `05/03/2026 à 10:42`.
 #[must_use]
-pub fn instant(instant: Timestamp) -> String {
+pub(crate) fn instant(instant: Timestamp) -> String {
     let local = instant.to_zoned(TimeZone::UTC);
     format!("{} à {:02}:{:02}", date(local.date()), local.hour(), local.minute())
 }
 
 /// An instant as `05/03/2026 10:42:07`.
 #[must_use]
-pub fn instant_precise(instant: Timestamp) -> String {
+pub(crate) fn instant_precise(instant: Timestamp) -> String {
     let local = instant.to_zoned(TimeZone::UTC);
     format!("{} {:02}:{:02}:{:02}", date(local.date()), local.hour(), local.minute(), local.second())
 }
 
 /// How long ago an instant is, as « il y a 5 min », « hier à 10:42 », then its date.
 #[must_use]
-pub fn ago(then: Timestamp, now: Timestamp) -> String {
+pub(crate) fn ago(then: Timestamp, now: Timestamp) -> String {
     let seconds = now.as_second().saturating_sub(then.as_second());
     let local = then.to_zoned(TimeZone::UTC);
     let days = (day_of(now) - local.date()).get_days();
@@ -113,7 +101,7 @@ pub fn ago(then: Timestamp, now: Timestamp) -> String {
 
 /// A whole number with its thousands apart: `1 234 567`.
 #[must_use]
-pub fn number(value: u64) -> String {
+pub(crate) fn number(value: u64) -> String {
     let digits = value.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (index, digit) in digits.chars().enumerate() {
@@ -127,20 +115,13 @@ pub fn number(value: u64) -> String {
 
 /// The same, of a borrowed number, as templates hold them.
 #[must_use]
-pub fn number_of(value: &u64) -> String {
+pub(crate) fn number_of(value: &u64) -> String {
     number(*value)
-}
-
-/// A whole number that may be negative, with a real minus sign.
-#[must_use]
-pub fn signed(value: i64) -> String {
-    let sign = if value < 0 { "−" } else { "" };
-    format!("{sign}{}", number(value.unsigned_abs()))
 }
 
 /// Hundredths as `12,50`.
 #[must_use]
-pub fn hundredths(value: i64) -> String {
+pub(crate) fn hundredths(value: i64) -> String {
     let sign = if value < 0 { "−" } else { "" };
     let value = value.unsigned_abs();
     format!("{sign}{},{:02}", number(value / 100), value % 100)
@@ -148,20 +129,14 @@ pub fn hundredths(value: i64) -> String {
 
 /// Hundredths as short as they can be: `12`, `12,5`, `12,25`.
 #[must_use]
-pub fn hundredths_short(value: i64) -> String {
+pub(crate) fn hundredths_short(value: i64) -> String {
     let text = hundredths(value);
     text.trim_end_matches('0').trim_end_matches(',').to_owned()
 }
 
-/// Francs CFA: `1 234 567 F CFA`.
-#[must_use]
-pub fn francs(value: i64) -> String {
-    format!("{}\u{a0}F\u{a0}CFA", signed(value))
-}
-
 /// Half-days as days: `0,5 jour`, `12 jours`.
 #[must_use]
-pub fn half_days(value: i64) -> String {
+pub(crate) fn half_days(value: i64) -> String {
     let days = value.unsigned_abs() / 2;
     let half = if value % 2 == 0 { "" } else { ",5" };
     let sign = if value < 0 { "−" } else { "" };
@@ -171,25 +146,25 @@ pub fn half_days(value: i64) -> String {
 
 /// `1 agent`, `0 agent`, `12 agents`: in French zero and one are singular.
 #[must_use]
-pub fn plural(count: u64, one: &str, many: &str) -> String {
+pub(crate) fn plural(count: u64, one: &str, many: &str) -> String {
     format!("{} {}", number(count), if count < 2 { one } else { many })
 }
 
 /// `plural` of a length, as templates have them.
 #[must_use]
-pub fn plural_of(count: usize, one: &str, many: &str) -> String {
+pub(crate) fn plural_of(count: usize, one: &str, many: &str) -> String {
     plural(u64::try_from(count).unwrap_or(u64::MAX), one, many)
 }
 
 /// The noun alone, agreeing with `count`.
 #[must_use]
-pub fn agree<'a>(count: u64, one: &'a str, many: &'a str) -> &'a str {
+pub(crate) fn agree<'a>(count: u64, one: &'a str, many: &'a str) -> &'a str {
     if count < 2 { one } else { many }
 }
 
 /// A length of service as « 12 ans 3 mois ».
 #[must_use]
-pub fn years_months(years: u32, months: u32) -> String {
+pub(crate) fn years_months(years: u32, months: u32) -> String {
     match (years, months) {
         (0, 0) => "moins d’un mois".to_owned(),
         (0, months) => format!("{months} mois"),
@@ -208,7 +183,6 @@ mod tests {
         assert_eq!(number(0), "0");
         assert_eq!(number(999), "999");
         assert_eq!(number(1_234_567), "1\u{202f}234\u{202f}567");
-        assert_eq!(signed(-1200), "−1\u{202f}200");
         assert_eq!(hundredths(1250), "12,50");
         assert_eq!(hundredths_short(1250), "12,5");
         assert_eq!(hundredths_short(1000), "10");

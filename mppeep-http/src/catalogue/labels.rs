@@ -16,7 +16,7 @@ use mppeep_core::domain::user::{Role, UserStatus};
 use crate::pages::ui::{Badge, Choice, Tone};
 
 /// A code that has a French label.
-pub trait Label: Copy {
+pub(crate) trait Label: Copy {
     /// The label, as it stands alone.
     fn label(self) -> &'static str;
 }
@@ -198,13 +198,13 @@ labels! {
 
 /// A category as « A – Cadres supérieurs ».
 #[must_use]
-pub fn category(category: GradeCategory) -> String {
+pub(crate) fn category(category: GradeCategory) -> String {
     format!("{} – {}", category.code(), category.label())
 }
 
 /// The badge of a position.
 #[must_use]
-pub fn position_badge(position: AdministrativePosition) -> Badge {
+pub(crate) fn position_badge(position: AdministrativePosition) -> Badge {
     use AdministrativePosition as P;
     let tone = match position {
         P::Active => Tone::Success,
@@ -218,7 +218,7 @@ pub fn position_badge(position: AdministrativePosition) -> Badge {
 
 /// The badge of a final mark's meaning.
 #[must_use]
-pub fn appraisal_badge(appraisal: Appraisal) -> Badge {
+pub(crate) fn appraisal_badge(appraisal: Appraisal) -> Badge {
     let tone = match appraisal {
         Appraisal::Excellent | Appraisal::VeryGood => Tone::Success,
         Appraisal::Good => Tone::Info,
@@ -230,7 +230,7 @@ pub fn appraisal_badge(appraisal: Appraisal) -> Badge {
 
 /// The colour of an action in the journal.
 #[must_use]
-pub fn action_tone(action: ActivityAction) -> Tone {
+pub(crate) fn action_tone(action: ActivityAction) -> Tone {
     use ActivityAction as A;
     match action {
         A::Created | A::Restored | A::Imported => Tone::Success,
@@ -243,7 +243,7 @@ pub fn action_tone(action: ActivityAction) -> Tone {
 
 /// Roles as one reads them: the short form of each.
 #[must_use]
-pub fn role_short(role: Role) -> &'static str {
+pub(crate) fn role_short(role: Role) -> &'static str {
     match role {
         Role::Daf => "DAF",
         Role::Sdrh => "SDRH",
@@ -254,13 +254,13 @@ pub fn role_short(role: Role) -> &'static str {
 }
 
 /// The choices of a closed list, by code and label.
-pub fn choices<T: Label>(all: &[T], code: impl Fn(T) -> &'static str) -> Vec<Choice> {
+pub(crate) fn choices<T: Label>(all: &[T], code: impl Fn(T) -> &'static str) -> Vec<Choice> {
     all.iter().map(|value| Choice::new(code(*value), value.label())).collect()
 }
 
 /// A period in words: « le 5 mars 2026 (matin) », « du 11/05/2026 au 29/05/2026 ».
 #[must_use]
-pub fn period(period: Period) -> String {
+pub(crate) fn period(period: Period) -> String {
     let half = |half: Half| format!(" ({})", half.label());
     let (start, end) = (period.start(), period.end());
     let first = if period.start_half() == Half::Pm { half(Half::Pm) } else { String::new() };

@@ -8,7 +8,7 @@ use crate::pages::ui::FormErrors;
 
 /// What is wrong with a value, as a sentence.
 #[must_use]
-pub fn rule_message(rule: &Rule) -> String {
+pub(crate) fn rule_message(rule: &Rule) -> String {
     match rule {
         Rule::Required => "Ce champ est obligatoire.".to_owned(),
         Rule::TooShort { min } => format!("Au moins {min} caractères sont nécessaires."),
@@ -54,7 +54,7 @@ fn bound(text: &str) -> String {
 
 /// Violations as the errors of a form.
 #[must_use]
-pub fn form_errors(violations: &Violations) -> FormErrors {
+pub(crate) fn form_errors(violations: &Violations) -> FormErrors {
     let mut errors = FormErrors::new();
     for violation in &violations.0 {
         errors.add(violation.field.clone(), rule_message(&violation.rule));

@@ -9,24 +9,24 @@ use crate::catalogue;
 
 /// One counted thing.
 #[derive(Debug, Clone)]
-pub struct Datum {
+pub(crate) struct Datum {
     /// What is counted.
-    pub label: String,
+    pub(crate) label: String,
     /// How many; `None` when the number is too small to be shown to this reader.
-    pub value: Option<u64>,
+    pub(crate) value: Option<u64>,
     /// The list behind the number.
-    pub url: Option<String>,
+    pub(crate) url: Option<String>,
 }
 
 impl Datum {
     /// A number with its label and the list behind it.
-    pub fn new(label: impl Into<String>, value: Option<u64>, url: Option<String>) -> Self {
+    pub(crate) fn new(label: impl Into<String>, value: Option<u64>, url: Option<String>) -> Self {
         Self { label: label.into(), value, url }
     }
 
     /// The number as shown.
     #[must_use]
-    pub fn shown(&self) -> String {
+    pub(crate) fn shown(&self) -> String {
         shown(self.value)
     }
 }
@@ -47,7 +47,7 @@ fn percent(part: u64, whole: u64) -> String {
 
 /// `part` of `whole` as read, such as « 12,5 % ».
 #[must_use]
-pub fn share(part: u64, whole: u64) -> String {
+pub(crate) fn share(part: u64, whole: u64) -> String {
     if whole == 0 {
         return "—".to_owned();
     }
@@ -58,15 +58,15 @@ pub fn share(part: u64, whole: u64) -> String {
 /// Horizontal bars, one a line.
 #[derive(Debug, Clone, Template)]
 #[template(path = "components/bar_list.html")]
-pub struct BarList {
+pub(crate) struct BarList {
     /// What the labels are, such as « Grade ».
-    pub heading: String,
+    pub(crate) heading: String,
     /// The bars, in the order shown.
-    pub items: Vec<Datum>,
+    pub(crate) items: Vec<Datum>,
     /// Short labels (« A4 ») take a narrow column.
-    pub narrow: bool,
+    pub(crate) narrow: bool,
     /// Class of the colour: `s1` … `s7`.
-    pub colour: &'static str,
+    pub(crate) colour: &'static str,
 }
 
 impl BarList {
@@ -79,13 +79,15 @@ impl BarList {
 /// Parts of a whole, around a ring.
 #[derive(Debug, Clone, Template)]
 #[template(path = "components/donut.html")]
-pub struct Donut {
+pub(crate) struct Donut {
     /// What the labels are, such as « Catégorie ».
-    pub heading: String,
+    pub(crate) heading: String,
     /// What is counted, under the total, such as « agents ».
-    pub unit: String,
+    pub(crate) unit: String,
     /// The parts.
-    pub items: Vec<Datum>,
+    pub(crate) items: Vec<Datum>,
+    /// Colour classes of the parts, where they are not simply in order.
+    pub(crate) palette: &'static [&'static str],
 }
 
 impl Donut {
@@ -102,7 +104,8 @@ impl Donut {
             .enumerate()
             .map(|(index, item)| {
                 let value = item.value.unwrap_or(0);
-                let arc = (item, series(index), percent(value, total), percent(before, total));
+                let class = self.palette.get(index).copied().unwrap_or_else(|| series(index));
+                let arc = (item, class, percent(value, total), percent(before, total));
                 before += value;
                 arc
             })
@@ -116,32 +119,32 @@ impl Donut {
 
 /// The colour class of the n-th series.
 #[must_use]
-pub fn series(index: usize) -> &'static str {
+pub(crate) fn series(index: usize) -> &'static str {
     const CLASSES: [&str; 7] = ["s1", "s2", "s3", "s4", "s5", "s6", "s7"];
     CLASSES[index % CLASSES.len()]
 }
 
 /// One age band of a pyramid.
 #[derive(Debug, Clone)]
-pub struct Band {
+pub(crate) struct Band {
     /// Such as « 30–34 ».
-    pub label: String,
+    pub(crate) label: String,
     /// Men.
-    pub left: Datum,
+    pub(crate) left: Datum,
     /// Women.
-    pub right: Datum,
+    pub(crate) right: Datum,
 }
 
 /// Ages by sex, the youngest at the bottom.
 #[derive(Debug, Clone, Template)]
 #[template(path = "components/pyramid.html")]
-pub struct Pyramid {
+pub(crate) struct Pyramid {
     /// The bands, the oldest first.
-    pub bands: Vec<Band>,
+    pub(crate) bands: Vec<Band>,
     /// Heading of the left side.
-    pub left: String,
+    pub(crate) left: String,
     /// Heading of the right side.
-    pub right: String,
+    pub(crate) right: String,
 }
 
 impl Pyramid {
@@ -167,15 +170,15 @@ impl Pyramid {
 
 /// One period of a column chart.
 #[derive(Debug, Clone)]
-pub struct Column {
+pub(crate) struct Column {
     /// Its label, short enough to stand under a column.
-    pub label: String,
+    pub(crate) label: String,
     /// The full label, for the table.
-    pub title: String,
+    pub(crate) title: String,
     /// The number of each series.
-    pub values: Vec<u64>,
+    pub(crate) values: Vec<u64>,
     /// The list behind the column.
-    pub url: Option<String>,
+    pub(crate) url: Option<String>,
 }
 
 impl Column {
@@ -187,15 +190,15 @@ impl Column {
 /// Vertical columns over time, stacked when there are several series.
 #[derive(Debug, Clone, Template)]
 #[template(path = "components/columns.html")]
-pub struct Columns {
+pub(crate) struct Columns {
     /// What the labels are, such as « Mois ».
-    pub heading: String,
+    pub(crate) heading: String,
     /// Names of the series.
-    pub series: Vec<String>,
+    pub(crate) series: Vec<String>,
     /// The columns, the oldest first.
-    pub columns: Vec<Column>,
+    pub(crate) columns: Vec<Column>,
     /// Whether the series stand side by side instead of one on the other.
-    pub grouped: bool,
+    pub(crate) grouped: bool,
 }
 
 impl Columns {
@@ -253,13 +256,13 @@ struct Piece {
 /// A number that changes over time.
 #[derive(Debug, Clone, Template)]
 #[template(path = "components/line.html")]
-pub struct Line {
+pub(crate) struct Line {
     /// What the labels are, such as « Mois ».
-    pub heading: String,
+    pub(crate) heading: String,
     /// What is counted, such as « Effectif ».
-    pub series: String,
+    pub(crate) series: String,
     /// The points, the oldest first.
-    pub points: Vec<(String, u64)>,
+    pub(crate) points: Vec<(String, u64)>,
 }
 
 impl Line {
@@ -324,6 +327,7 @@ mod tests {
             heading: String::new(),
             unit: String::new(),
             items: vec![datum("A", 1), datum("B", 3)],
+            palette: &[],
         };
         let arcs: Vec<_> = chart.arcs().into_iter().map(|(_, _, length, start)| (length, start)).collect();
         assert_eq!(arcs, [("25.0".into(), "0.0".into()), ("75.0".into(), "25.0".into())]);

@@ -185,7 +185,7 @@ impl View<'_> {
             kpis.push(
                 Kpi::new("Note moyenne", catalogue::hundredths(i64::from(mark)))
                     .unit("/ 20")
-                    .hint("évaluations des trois dernières années"),
+                    .hint("sur trois ans"),
             );
         }
         kpis
@@ -206,7 +206,7 @@ impl View<'_> {
                 None => self.datum("Sans grade", tally.count, self.links.career("grade", "none")),
             })
             .collect();
-        Donut { heading: "Catégorie".to_owned(), unit: "agents".to_owned(), items }
+        Donut { heading: "Catégorie".to_owned(), unit: "agents".to_owned(), items, palette: &[] }
     }
 
     fn sexes(&self) -> Donut {
@@ -223,7 +223,8 @@ impl View<'_> {
                 None => self.datum("Non renseigné", tally.count, None),
             })
             .collect();
-        Donut { heading: "Sexe".to_owned(), unit: "agents".to_owned(), items }
+        // The colours of the pyramid: women first, then men, then those whose sex is not recorded.
+        Donut { heading: "Sexe".to_owned(), unit: "agents".to_owned(), items, palette: &["s2", "s3", "s7"] }
     }
 
     fn pyramid(&self) -> Pyramid {
@@ -344,7 +345,7 @@ impl View<'_> {
                     title: tally.of.to_string(),
                     values: vec![tally.count],
                     url: self.links.careers(&[
-                        ("retires_from", first.max(on).to_string()),
+                        ("retires_from", first.to_string()),
                         ("retires_to", last.to_string()),
                     ]),
                 }

@@ -47,7 +47,7 @@ const fn explanation(status: StatusCode) -> &'static str {
 
 /// The page of a problem. It needs nothing but the problem: neither the database nor a session.
 #[must_use]
-pub fn error_page(problem: &ErrorPage<'_>) -> String {
+pub(crate) fn error_page(problem: &ErrorPage<'_>) -> String {
     let mut errors = FormErrors::new();
     for error in problem.errors {
         errors.add(catalogue::field_name(&error.field), error.message.clone());

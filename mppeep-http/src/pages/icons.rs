@@ -5,7 +5,7 @@
 ///
 /// An unknown name gives an empty string.
 #[must_use]
-pub fn icon(name: &str) -> &'static str {
+pub(crate) fn icon(name: &str) -> &'static str {
     macro_rules! svg {
         ($body:literal) => {
             concat!(

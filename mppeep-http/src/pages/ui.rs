@@ -6,12 +6,12 @@ use std::fmt::Write as _;
 
 use askama::Template;
 
-pub use super::icons::icon;
+pub(crate) use super::icons::icon;
 use crate::catalogue;
 
 /// How much a message or a badge matters; gives its colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Tone {
+pub(crate) enum Tone {
     /// Nothing special.
     #[default]
     Neutral,
@@ -30,7 +30,7 @@ pub enum Tone {
 impl Tone {
     /// The class of the tone.
     #[must_use]
-    pub const fn class(self) -> &'static str {
+    pub(crate) const fn class(self) -> &'static str {
         match self {
             Self::Neutral => "neutral",
             Self::Primary => "primary",
@@ -43,7 +43,7 @@ impl Tone {
 
     /// The icon that goes with a message of this tone.
     #[must_use]
-    pub const fn icon(self) -> &'static str {
+    pub(crate) const fn icon(self) -> &'static str {
         match self {
             Self::Success => "check",
             Self::Warning | Self::Danger => "alert",
@@ -58,49 +58,49 @@ impl Tone {
     source = r#"<span class="badge {{ tone.class() }}">{{ label }}</span>"#,
     ext = "html"
 )]
-pub struct Badge {
+pub(crate) struct Badge {
     /// What is written.
-    pub label: String,
+    pub(crate) label: String,
     /// Its colour.
-    pub tone: Tone,
+    pub(crate) tone: Tone,
 }
 
 impl Badge {
     /// A badge with this text and tone.
-    pub fn new(label: impl Into<String>, tone: Tone) -> Self {
+    pub(crate) fn new(label: impl Into<String>, tone: Tone) -> Self {
         Self { label: label.into(), tone }
     }
 }
 
 /// One choice of a list.
 #[derive(Debug, Clone, Default)]
-pub struct Choice {
+pub(crate) struct Choice {
     /// What is sent.
-    pub value: String,
+    pub(crate) value: String,
     /// What is read.
-    pub label: String,
+    pub(crate) label: String,
     /// The heading under which it is listed; empty for none.
-    pub group: String,
+    pub(crate) group: String,
     /// The value this choice depends on in a list above it (for cascades); empty for none.
-    pub parent: String,
+    pub(crate) parent: String,
 }
 
 impl Choice {
     /// A choice without heading.
-    pub fn new(value: impl Into<String>, label: impl Into<String>) -> Self {
+    pub(crate) fn new(value: impl Into<String>, label: impl Into<String>) -> Self {
         Self { value: value.into(), label: label.into(), ..Self::default() }
     }
 
     /// Lists the choice under a heading.
     #[must_use]
-    pub fn in_group(mut self, group: impl Into<String>) -> Self {
+    pub(crate) fn in_group(mut self, group: impl Into<String>) -> Self {
         self.group = group.into();
         self
     }
 
     /// Ties the choice to a value of another list.
     #[must_use]
-    pub fn under(mut self, parent: impl Into<String>) -> Self {
+    pub(crate) fn under(mut self, parent: impl Into<String>) -> Self {
         self.parent = parent.into();
         self
     }
@@ -108,7 +108,7 @@ impl Choice {
 
 /// What a field is.
 #[derive(Debug, Clone)]
-pub enum FieldKind {
+pub(crate) enum FieldKind {
     /// An `<input>` of this type.
     Input(&'static str),
     /// Several lines.
@@ -129,36 +129,34 @@ pub enum FieldKind {
 /// A form field with its label, its help and its error.
 #[derive(Debug, Clone, Template)]
 #[template(path = "components/field.html")]
-pub struct Field {
+pub(crate) struct Field {
     /// Name in the form, and end of its identifier in the page (`f-name`).
-    pub name: String,
+    pub(crate) name: String,
     /// The label.
-    pub label: String,
+    pub(crate) label: String,
     /// What it is.
-    pub kind: FieldKind,
+    pub(crate) kind: FieldKind,
     /// The value shown.
-    pub value: String,
+    pub(crate) value: String,
     /// Whether it must be filled.
-    pub required: bool,
+    pub(crate) required: bool,
     /// A sentence under the label.
-    pub help: String,
+    pub(crate) help: String,
     /// What is wrong; empty when nothing is.
-    pub error: String,
+    pub(crate) error: String,
     /// Class for the width on a wide screen: `w2`, `w3`, `w4`, `w8`, `w12`, or empty for half.
-    pub width: &'static str,
+    pub(crate) width: &'static str,
     /// Shown after the input, such as « /20 ».
-    pub suffix: String,
-    /// Not to be changed here.
-    pub readonly: bool,
+    pub(crate) suffix: String,
     /// More attributes, by name. The names are written as they are: never take them from a request.
-    pub attributes: Vec<(&'static str, String)>,
+    pub(crate) attributes: Vec<(&'static str, String)>,
     /// Class of the input itself: `short`, `mark`.
-    pub input_class: &'static str,
+    pub(crate) input_class: &'static str,
 }
 
 impl Field {
     /// A field of any kind.
-    pub fn new(name: impl Into<String>, label: impl Into<String>, kind: FieldKind) -> Self {
+    pub(crate) fn new(name: impl Into<String>, label: impl Into<String>, kind: FieldKind) -> Self {
         Self {
             name: name.into(),
             label: label.into(),
@@ -169,39 +167,38 @@ impl Field {
             error: String::new(),
             width: "",
             suffix: String::new(),
-            readonly: false,
             attributes: Vec::new(),
             input_class: "",
         }
     }
 
     /// One line of text.
-    pub fn text(name: impl Into<String>, label: impl Into<String>) -> Self {
+    pub(crate) fn text(name: impl Into<String>, label: impl Into<String>) -> Self {
         Self::new(name, label, FieldKind::Input("text"))
     }
 
     /// An input of this HTML type.
-    pub fn input(kind: &'static str, name: impl Into<String>, label: impl Into<String>) -> Self {
+    pub(crate) fn input(kind: &'static str, name: impl Into<String>, label: impl Into<String>) -> Self {
         Self::new(name, label, FieldKind::Input(kind))
     }
 
     /// A date.
-    pub fn date(name: impl Into<String>, label: impl Into<String>) -> Self {
+    pub(crate) fn date(name: impl Into<String>, label: impl Into<String>) -> Self {
         Self::new(name, label, FieldKind::Input("date"))
     }
 
     /// A number.
-    pub fn number(name: impl Into<String>, label: impl Into<String>) -> Self {
+    pub(crate) fn number(name: impl Into<String>, label: impl Into<String>) -> Self {
         Self::new(name, label, FieldKind::Input("number"))
     }
 
     /// Several lines of text.
-    pub fn textarea(name: impl Into<String>, label: impl Into<String>) -> Self {
+    pub(crate) fn textarea(name: impl Into<String>, label: impl Into<String>) -> Self {
         Self::new(name, label, FieldKind::Textarea(4)).wide()
     }
 
     /// A list to choose from.
-    pub fn select(
+    pub(crate) fn select(
         name: impl Into<String>,
         label: impl Into<String>,
         empty: Option<&str>,
@@ -211,34 +208,34 @@ impl Field {
     }
 
     /// A box to tick; `checked` gives its state.
-    pub fn checkbox(name: impl Into<String>, label: impl Into<String>, checked: bool) -> Self {
+    pub(crate) fn checkbox(name: impl Into<String>, label: impl Into<String>, checked: bool) -> Self {
         Self::new(name, label, FieldKind::Checkbox).value(if checked { "1" } else { "" })
     }
 
     /// Sets the value.
     #[must_use]
-    pub fn value(mut self, value: impl Into<String>) -> Self {
+    pub(crate) fn value(mut self, value: impl Into<String>) -> Self {
         self.value = value.into();
         self
     }
 
     /// It must be filled.
     #[must_use]
-    pub fn required(mut self) -> Self {
+    pub(crate) fn required(mut self) -> Self {
         self.required = true;
         self
     }
 
     /// Adds a sentence of help.
     #[must_use]
-    pub fn help(mut self, help: impl Into<String>) -> Self {
+    pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
         self.help = help.into();
         self
     }
 
     /// Shows the error of this field, if `errors` has one.
     #[must_use]
-    pub fn errors(mut self, errors: &FormErrors) -> Self {
+    pub(crate) fn errors(mut self, errors: &FormErrors) -> Self {
         if let Some(message) = errors.get(&self.name) {
             message.clone_into(&mut self.error);
         }
@@ -247,41 +244,34 @@ impl Field {
 
     /// Sets the width class.
     #[must_use]
-    pub fn width(mut self, width: &'static str) -> Self {
+    pub(crate) fn width(mut self, width: &'static str) -> Self {
         self.width = width;
         self
     }
 
     /// The whole line.
     #[must_use]
-    pub fn wide(self) -> Self {
+    pub(crate) fn wide(self) -> Self {
         self.width("w12")
     }
 
     /// Text after the input.
     #[must_use]
-    pub fn suffix(mut self, suffix: impl Into<String>) -> Self {
+    pub(crate) fn suffix(mut self, suffix: impl Into<String>) -> Self {
         self.suffix = suffix.into();
-        self
-    }
-
-    /// Cannot be changed.
-    #[must_use]
-    pub fn readonly(mut self) -> Self {
-        self.readonly = true;
         self
     }
 
     /// Adds an attribute to the input.
     #[must_use]
-    pub fn attribute(mut self, name: &'static str, value: impl Into<String>) -> Self {
+    pub(crate) fn attribute(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.attributes.push((name, value.into()));
         self
     }
 
     /// Sets the class of the input.
     #[must_use]
-    pub fn input_class(mut self, class: &'static str) -> Self {
+    pub(crate) fn input_class(mut self, class: &'static str) -> Self {
         self.input_class = class;
         self
     }
@@ -309,35 +299,35 @@ impl Field {
 
 /// What is wrong in a form, by field. Messages are in French and end without a full stop.
 #[derive(Debug, Clone, Default)]
-pub struct FormErrors(BTreeMap<String, String>);
+pub(crate) struct FormErrors(BTreeMap<String, String>);
 
 impl FormErrors {
     /// No errors.
     #[must_use]
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::default()
     }
 
     /// Adds an error; the first one of a field stays.
-    pub fn add(&mut self, field: impl Into<String>, message: impl Into<String>) {
+    pub(crate) fn add(&mut self, field: impl Into<String>, message: impl Into<String>) {
         self.0.entry(field.into()).or_insert_with(|| message.into());
     }
 
     /// The error of a field.
     #[must_use]
-    pub fn get(&self, field: &str) -> Option<&str> {
+    pub(crate) fn get(&self, field: &str) -> Option<&str> {
         self.0.get(field).map(String::as_str)
     }
 
     /// Whether there are none.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
     /// The errors, in the order of `fields`, then the others.
     #[must_use]
-    pub fn in_order(&self, fields: &[&str]) -> Vec<(String, String)> {
+    pub(crate) fn in_order(&self, fields: &[&str]) -> Vec<(String, String)> {
         let listed = fields.iter().filter_map(|name| self.0.get_key_value(*name));
         let others = self.0.iter().filter(|(name, _)| !fields.contains(&name.as_str()));
         listed.chain(others).map(|(name, message)| (name.clone(), message.clone())).collect()
@@ -347,20 +337,15 @@ impl FormErrors {
 /// The list of a form's errors, on top of it, with links to the fields.
 #[derive(Debug, Clone, Template)]
 #[template(path = "components/error_summary.html")]
-pub struct ErrorSummary {
+pub(crate) struct ErrorSummary {
     /// Field name and message. A name that is empty gives a line without link.
-    pub errors: Vec<(String, String)>,
+    pub(crate) errors: Vec<(String, String)>,
 }
 
 impl ErrorSummary {
-    /// The summary of these errors, in the order of `fields`.
-    #[must_use]
-    pub fn of(errors: &FormErrors, fields: &[&str]) -> Self {
-        Self { errors: errors.in_order(fields) }
-    }
 
     /// The summary of the errors shown by these fields.
-    pub fn of_fields<'a>(fields: impl IntoIterator<Item = &'a Field>) -> Self {
+    pub(crate) fn of_fields<'a>(fields: impl IntoIterator<Item = &'a Field>) -> Self {
         let errors = fields
             .into_iter()
             .filter(|field| !field.error.is_empty())
@@ -372,24 +357,24 @@ impl ErrorSummary {
 
 /// A group of fields with a heading.
 #[derive(Debug, Clone)]
-pub struct Section {
+pub(crate) struct Section {
     /// Its heading.
-    pub title: String,
+    pub(crate) title: String,
     /// A sentence under it; empty for none.
-    pub help: String,
+    pub(crate) help: String,
     /// Its fields.
-    pub fields: Vec<Field>,
+    pub(crate) fields: Vec<Field>,
 }
 
 impl Section {
     /// A section without help.
-    pub fn new(title: impl Into<String>, fields: Vec<Field>) -> Self {
+    pub(crate) fn new(title: impl Into<String>, fields: Vec<Field>) -> Self {
         Self { title: title.into(), help: String::new(), fields }
     }
 
     /// Adds a sentence of help.
     #[must_use]
-    pub fn help(mut self, help: impl Into<String>) -> Self {
+    pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
         self.help = help.into();
         self
     }
@@ -398,101 +383,101 @@ impl Section {
 /// A message inside a page.
 #[derive(Debug, Clone, Template)]
 #[template(path = "components/notice.html")]
-pub struct Notice {
+pub(crate) struct Notice {
     /// Its tone.
-    pub tone: Tone,
+    pub(crate) tone: Tone,
     /// Its heading; empty for none.
-    pub title: String,
+    pub(crate) title: String,
     /// Its text.
-    pub text: String,
+    pub(crate) text: String,
     /// A link after the text: label and address.
-    pub action: Option<(String, String)>,
+    pub(crate) action: Option<(String, String)>,
 }
 
 /// What a list shows when it has nothing to show.
 #[derive(Debug, Clone, Template)]
 #[template(path = "components/empty.html")]
-pub struct EmptyState {
+pub(crate) struct EmptyState {
     /// Name of an icon.
-    pub icon: &'static str,
+    pub(crate) icon: &'static str,
     /// What there is not.
-    pub title: String,
+    pub(crate) title: String,
     /// Why, or what to do.
-    pub text: String,
+    pub(crate) text: String,
     /// Links: label, address; the first is the main one.
-    pub actions: Vec<(String, String)>,
+    pub(crate) actions: Vec<(String, String)>,
 }
 
 /// A removable filter.
 #[derive(Debug, Clone)]
-pub struct Chip {
+pub(crate) struct Chip {
     /// Such as « Grade : A4 ».
-    pub label: String,
+    pub(crate) label: String,
     /// The same list without this filter.
-    pub remove: String,
+    pub(crate) remove: String,
 }
 
 /// The active filters of a list.
 #[derive(Debug, Clone, Template)]
 #[template(path = "components/chips.html")]
-pub struct Chips {
+pub(crate) struct Chips {
     /// The filters.
-    pub chips: Vec<Chip>,
+    pub(crate) chips: Vec<Chip>,
     /// The list without any.
-    pub clear: String,
+    pub(crate) clear: String,
 }
 
 /// Heading of a column that can be sorted.
 #[derive(Debug, Clone, Template)]
 #[template(path = "components/sort_head.html")]
-pub struct SortHead {
+pub(crate) struct SortHead {
     /// The heading.
-    pub label: String,
+    pub(crate) label: String,
     /// The list sorted by this column, or the other way round; empty when it cannot be sorted.
-    pub url: String,
+    pub(crate) url: String,
     /// `ascending`, `descending`, or empty when the list is not sorted by it.
-    pub sorted: &'static str,
+    pub(crate) sorted: &'static str,
     /// Whether it holds numbers.
-    pub numeric: bool,
+    pub(crate) numeric: bool,
 }
 
 /// What is under a list: its size and the ways to the next pages.
 #[derive(Debug, Clone, Template, Default)]
 #[template(path = "components/pager.html")]
-pub struct Pager {
+pub(crate) struct Pager {
     /// What is shown, such as « 1–25 sur 10 000 agents ».
-    pub summary: String,
+    pub(crate) summary: String,
     /// The first page, when this is not it.
-    pub first: Option<String>,
+    pub(crate) first: Option<String>,
     /// The page before.
-    pub previous: Option<String>,
+    pub(crate) previous: Option<String>,
     /// The next page.
-    pub next: Option<String>,
+    pub(crate) next: Option<String>,
     /// Page sizes: number, address, whether it is the present one.
-    pub sizes: Vec<(u32, String, bool)>,
+    pub(crate) sizes: Vec<(u32, String, bool)>,
 }
 
 /// A key figure.
 #[derive(Debug, Clone, Template)]
 #[template(path = "components/kpi.html")]
-pub struct Kpi {
+pub(crate) struct Kpi {
     /// What is counted.
-    pub label: String,
+    pub(crate) label: String,
     /// The figure, formatted.
-    pub value: String,
+    pub(crate) value: String,
     /// A unit after it, such as « /20 »; may be empty.
-    pub unit: String,
+    pub(crate) unit: String,
     /// A sentence under it; may be empty.
-    pub hint: String,
+    pub(crate) hint: String,
     /// The list it counts.
-    pub url: Option<String>,
+    pub(crate) url: Option<String>,
     /// Warning and danger get a mark.
-    pub tone: Tone,
+    pub(crate) tone: Tone,
 }
 
 impl Kpi {
     /// A figure with a label.
-    pub fn new(label: impl Into<String>, value: impl Into<String>) -> Self {
+    pub(crate) fn new(label: impl Into<String>, value: impl Into<String>) -> Self {
         Self {
             label: label.into(),
             value: value.into(),
@@ -504,34 +489,34 @@ impl Kpi {
     }
 
     /// A whole number with a label.
-    pub fn count(label: impl Into<String>, value: u64) -> Self {
+    pub(crate) fn count(label: impl Into<String>, value: u64) -> Self {
         Self::new(label, catalogue::number(value))
     }
 
     /// Adds a unit.
     #[must_use]
-    pub fn unit(mut self, unit: impl Into<String>) -> Self {
+    pub(crate) fn unit(mut self, unit: impl Into<String>) -> Self {
         self.unit = unit.into();
         self
     }
 
     /// Adds a sentence.
     #[must_use]
-    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = hint.into();
         self
     }
 
     /// Links the figure to the list it counts.
     #[must_use]
-    pub fn link(mut self, url: impl Into<String>) -> Self {
+    pub(crate) fn link(mut self, url: impl Into<String>) -> Self {
         self.url = Some(url.into());
         self
     }
 
     /// Sets the tone.
     #[must_use]
-    pub fn tone(mut self, tone: Tone) -> Self {
+    pub(crate) fn tone(mut self, tone: Tone) -> Self {
         self.tone = tone;
         self
     }
@@ -540,72 +525,72 @@ impl Kpi {
 /// Tabs that are links.
 #[derive(Debug, Clone, Template)]
 #[template(path = "components/tabs.html")]
-pub struct Tabs {
+pub(crate) struct Tabs {
     /// What they belong to, for screen readers.
-    pub label: String,
+    pub(crate) label: String,
     /// The tabs.
-    pub tabs: Vec<Tab>,
+    pub(crate) tabs: Vec<Tab>,
 }
 
 /// One tab.
 #[derive(Debug, Clone)]
-pub struct Tab {
+pub(crate) struct Tab {
     /// Its text.
-    pub label: String,
+    pub(crate) label: String,
     /// Its address.
-    pub url: String,
+    pub(crate) url: String,
     /// Whether it is the one shown.
-    pub current: bool,
+    pub(crate) current: bool,
     /// A number beside the text.
-    pub count: Option<u64>,
+    pub(crate) count: Option<u64>,
 }
 
 /// The steps of an assistant.
 #[derive(Debug, Clone, Template)]
 #[template(path = "components/steps.html")]
-pub struct Steps {
+pub(crate) struct Steps {
     /// The names of the steps.
-    pub labels: Vec<String>,
+    pub(crate) labels: Vec<String>,
     /// Which one is shown, from 0.
-    pub current: usize,
+    pub(crate) current: usize,
 }
 
 /// A label and what it says.
 #[derive(Debug, Clone, Default)]
-pub struct Fact {
+pub(crate) struct Fact {
     /// The label.
-    pub label: String,
+    pub(crate) label: String,
     /// The value; empty is shown as « — ».
-    pub value: String,
+    pub(crate) value: String,
     /// Where the value leads.
-    pub url: Option<String>,
+    pub(crate) url: Option<String>,
     /// How it was derived, shown on demand; empty for none.
-    pub why: String,
-    /// Hidden from the reader: shown as « Réservé SDRH ».
-    pub reserved: bool,
+    pub(crate) why: String,
+    /// Why the value is not shown, such as « Réservé SDRH »; empty when it is.
+    pub(crate) hidden: &'static str,
 }
 
 impl Fact {
     /// A plain fact.
-    pub fn new(label: impl Into<String>, value: impl Into<String>) -> Self {
+    pub(crate) fn new(label: impl Into<String>, value: impl Into<String>) -> Self {
         Self { label: label.into(), value: value.into(), ..Self::default() }
     }
 
-    /// A fact the reader may not see.
-    pub fn reserved(label: impl Into<String>) -> Self {
-        Self { label: label.into(), reserved: true, ..Self::default() }
+    /// A fact the reader does not see, and why.
+    pub(crate) fn hidden(label: impl Into<String>, why: &'static str) -> Self {
+        Self { label: label.into(), hidden: why, ..Self::default() }
     }
 
     /// Links the value.
     #[must_use]
-    pub fn link(mut self, url: impl Into<String>) -> Self {
+    pub(crate) fn link(mut self, url: impl Into<String>) -> Self {
         self.url = Some(url.into());
         self
     }
 
     /// Adds the derivation.
     #[must_use]
-    pub fn why(mut self, why: impl Into<String>) -> Self {
+    pub(crate) fn why(mut self, why: impl Into<String>) -> Self {
         self.why = why.into();
         self
     }
@@ -614,73 +599,73 @@ impl Fact {
 /// A list of facts.
 #[derive(Debug, Clone, Template)]
 #[template(path = "components/facts.html")]
-pub struct Facts {
+pub(crate) struct Facts {
     /// The facts.
-    pub facts: Vec<Fact>,
+    pub(crate) facts: Vec<Fact>,
     /// One a line instead of a grid.
-    pub rows: bool,
+    pub(crate) rows: bool,
 }
 
 /// One event of a timeline.
 #[derive(Debug, Clone)]
-pub struct Event {
+pub(crate) struct Event {
     /// When, as shown.
-    pub when: String,
+    pub(crate) when: String,
     /// The same for machines (`2026-11-22`).
-    pub datetime: String,
+    pub(crate) datetime: String,
     /// What happened.
-    pub title: String,
+    pub(crate) title: String,
     /// More about it; may be empty.
-    pub text: String,
+    pub(crate) text: String,
     /// Still to come.
-    pub future: bool,
+    pub(crate) future: bool,
 }
 
 /// Events, one under the other.
 #[derive(Debug, Clone, Template)]
 #[template(path = "components/timeline.html")]
-pub struct Timeline {
+pub(crate) struct Timeline {
     /// The events, in the order shown.
-    pub events: Vec<Event>,
+    pub(crate) events: Vec<Event>,
 }
 
 /// One changed value.
 #[derive(Debug, Clone)]
-pub struct Change {
+pub(crate) struct Change {
     /// The field, in French.
-    pub field: String,
+    pub(crate) field: String,
     /// The value before; empty is shown as « — ».
-    pub before: String,
+    pub(crate) before: String,
     /// The value after.
-    pub after: String,
+    pub(crate) after: String,
 }
 
 /// Values before and after.
 #[derive(Debug, Clone, Template)]
 #[template(path = "components/diff.html")]
-pub struct Diff {
+pub(crate) struct Diff {
     /// The changes.
-    pub changes: Vec<Change>,
+    pub(crate) changes: Vec<Change>,
     /// Heading of the « before » column.
-    pub before: String,
+    pub(crate) before: String,
     /// Heading of the « after » column.
-    pub after: String,
+    pub(crate) after: String,
 }
 
 /// The query of an address: pairs in order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Query(Vec<(String, String)>);
+pub(crate) struct Query(Vec<(String, String)>);
 
 impl Query {
     /// No pairs.
     #[must_use]
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::default()
     }
 
     /// The same with one more pair; a value that is empty is left out.
     #[must_use]
-    pub fn and(mut self, name: &str, value: impl Into<String>) -> Self {
+    pub(crate) fn and(mut self, name: &str, value: impl Into<String>) -> Self {
         let value = value.into();
         if !value.is_empty() {
             self.0.push((name.to_owned(), value));
@@ -690,31 +675,25 @@ impl Query {
 
     /// The same with `value` as the only one of `name`.
     #[must_use]
-    pub fn set(&self, name: &str, value: impl Into<String>) -> Self {
+    pub(crate) fn set(&self, name: &str, value: impl Into<String>) -> Self {
         self.without(name).and(name, value)
     }
 
     /// The same without any `name`.
     #[must_use]
-    pub fn without(&self, name: &str) -> Self {
+    pub(crate) fn without(&self, name: &str) -> Self {
         Self(self.0.iter().filter(|(key, _)| key != name).cloned().collect())
-    }
-
-    /// The same without this one pair.
-    #[must_use]
-    pub fn without_pair(&self, name: &str, value: &str) -> Self {
-        Self(self.0.iter().filter(|(key, val)| key != name || val != value).cloned().collect())
     }
 
     /// The pairs.
     #[must_use]
-    pub fn pairs(&self) -> &[(String, String)] {
+    pub(crate) fn pairs(&self) -> &[(String, String)] {
         &self.0
     }
 
     /// The address `path` with this query.
     #[must_use]
-    pub fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         let mut url = path.to_owned();
         for (index, (name, value)) in self.0.iter().enumerate() {
             url.push(if index == 0 { '?' } else { '&' });
@@ -739,7 +718,7 @@ fn encode(url: &mut String, text: &str) {
 
 /// The initials of a name, for an avatar.
 #[must_use]
-pub fn initials(given_names: &str, family_name: &str) -> String {
+pub(crate) fn initials(given_names: &str, family_name: &str) -> String {
     [given_names, family_name].iter().filter_map(|name| name.chars().next()).flat_map(char::to_uppercase).collect()
 }
 

@@ -313,7 +313,7 @@ pub(super) fn explain_for(derived: &RetirementDerivation, by_year: bool, born: &
 fn fact(agent: &PersonnelView, field: PersonnelField) -> Fact {
     let label = catalogue::personnel_field(field);
     if !agent.shows(field.group()) {
-        return Fact::reserved(label);
+        return Fact::hidden(label, if agent.may_reveal() { "Masqué" } else { "Réservé SDRH" });
     }
     let value = agent.get(field).map(|value| catalogue::field_value(field.code(), &value, None));
     Fact::new(label, value.unwrap_or_default())

@@ -64,6 +64,8 @@ pub async fn keys_never_alias(harness: &dyn CacheHarness) {
         of("a:b", 1, 1, "c"),
         of("a", 1, 1, "b:c"),
         of("a", 1, 1, "1:c"),
+        of("a:1:1", 1, 1, "c"),
+        of("a", 1, 1, "1:1:c"),
         of("a", 11, 1, "c"),
         of("a", 1, 11, "c"),
         of("a", 1, 1, "c"),

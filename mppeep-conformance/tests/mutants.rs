@@ -1,0 +1,49 @@
+//! The suite checks itself: each naive implementation must be caught by the check that is meant for it.
+//!
+//! They are what people write first: read, then write; one counter for everything; keys glued together. Between the
+//! two steps each of them lets others run, as a network would.
+
+#[path = "naive/cache.rs"]
+mod cache;
+#[path = "naive/limits.rs"]
+mod limits;
+#[path = "naive/sessions.rs"]
+mod sessions;
+#[path = "naive/store.rs"]
+mod store;
+
+use std::future::Future;
+use std::sync::Arc;
+
+use mppeep_conformance::TestClock;
+use mppeep_core::ports::clock::ManualClock;
+
+fn clock() -> TestClock {
+    Arc::new(ManualClock::new("2026-11-22T12:00:00Z".parse().unwrap()))
+}
+
+/// Lets other tasks run, on whatever thread.
+async fn others_run() {
+    for _ in 0..3 {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// The check must find the flaw, and say so.
+async fn caught(check: impl Future<Output = ()> + Send + 'static) {
+    let outcome = tokio::spawn(check).await;
+    let found = outcome.is_err_and(|err| err.is_panic());
+    assert!(found, "the check did not notice");
+}
+
+/// One test a mutant: a name, a harness, and the check that must catch it.
+macro_rules! mutants {
+    ($($name:ident: $harness:expr => $group:ident :: $check:ident;)*) => {$(
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn $name() {
+            let harness = $harness;
+            crate::caught(async move { mppeep_conformance::$group::$check(&harness).await }).await;
+        }
+    )*};
+}
+pub(crate) use mutants;

@@ -197,10 +197,9 @@ impl AbsenceRepository for Handle<'_> {
 
     async fn insert_many(&mut self, absences: &[Absence]) -> Result<(), StoreError> {
         for absence in absences {
-            if let Err(err) = self.insert_absence(absence).await {
-                self.0.spoil();
-                return Err(err);
-            }
+            self.insert_absence(absence)
+                .await
+                .map_err(|err| self.0.abandon(err))?;
         }
         Ok(())
     }

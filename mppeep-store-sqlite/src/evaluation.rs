@@ -215,10 +215,9 @@ impl EvaluationRepository for Handle<'_> {
 
     async fn insert_many(&mut self, evaluations: &[Evaluation]) -> Result<(), StoreError> {
         for evaluation in evaluations {
-            if let Err(err) = self.insert_evaluation(evaluation).await {
-                self.0.spoil();
-                return Err(err);
-            }
+            self.insert_evaluation(evaluation)
+                .await
+                .map_err(|err| self.0.abandon(err))?;
         }
         Ok(())
     }

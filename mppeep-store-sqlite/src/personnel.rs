@@ -327,10 +327,9 @@ impl PersonnelRepository for Handle<'_> {
 
     async fn insert_many(&mut self, personnel: &[Personnel]) -> Result<(), StoreError> {
         for file in personnel {
-            if let Err(err) = self.insert_personnel(file).await {
-                self.0.spoil();
-                return Err(err);
-            }
+            self.insert_personnel(file)
+                .await
+                .map_err(|err| self.0.abandon(err))?;
         }
         Ok(())
     }

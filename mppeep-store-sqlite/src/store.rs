@@ -168,20 +168,42 @@ pub(crate) fn create_private(path: &Path) -> std::io::Result<()> {
     }
 }
 
+/// Whose file this is: the application that its header names, and how many tables and other objects it has.
+async fn identity(conn: &mut SqliteConnection) -> Result<(i32, i64), sqlx::Error> {
+    let application = sqlx::query_scalar("PRAGMA application_id")
+        .fetch_one(&mut *conn)
+        .await?;
+    let objects = sqlx::query_scalar("SELECT count(*) FROM sqlite_schema")
+        .fetch_one(&mut *conn)
+        .await?;
+    Ok((application, objects))
+}
+
+/// Whether the schema is exactly the one this program carries.
+async fn is_up_to_date(conn: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    if identity(conn).await?.0 != APPLICATION_ID {
+        return Ok(false);
+    }
+    let applied: Vec<(i64, Vec<u8>)> =
+        sqlx::query_as("SELECT version, checksum FROM _sqlx_migrations WHERE success ORDER BY version")
+            .fetch_all(conn)
+            .await?;
+    let carried = MIGRATIONS
+        .iter()
+        .map(|migration| (migration.version, migration.checksum.to_vec()));
+    Ok(carried.eq(applied))
+}
+
 /// Brings the schema up to date in one transaction that holds the write lock, so that of several processes one does it
-/// and the others find it done. A foreign file is refused before anything is written.
+/// and the others find it done. A foreign file is refused before anything is written; a start that changes nothing takes
+/// no lock, and so does not wait for a writer.
 async fn migrate(path: &Path, conn: &mut SqliteConnection) -> Result<(), OpenError> {
     let failed = |err| OpenError::of(path, err);
+    if is_up_to_date(conn).await.map_err(failed)? {
+        return Ok(());
+    }
     let mut tx = conn.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
-    let application_id: i32 = sqlx::query_scalar("PRAGMA application_id")
-        .fetch_one(&mut *tx)
-        .await
-        .map_err(failed)?;
-    let objects: i64 = sqlx::query_scalar("SELECT count(*) FROM sqlite_schema")
-        .fetch_one(&mut *tx)
-        .await
-        .map_err(failed)?;
-    match (application_id, objects) {
+    match identity(&mut tx).await.map_err(failed)? {
         (APPLICATION_ID, _) => {}
         (0, 0) => {
             sqlx::query("PRAGMA application_id = 0x6d707065")

@@ -80,9 +80,10 @@ impl SqliteUnit {
         })
     }
 
-    /// Makes the unit unusable: part of a batch was written before it was refused.
-    pub(crate) fn spoil(&mut self) {
-        self.spoilt = true;
+    /// Passes on the refusal that ended a batch: what was written of it must not be committed.
+    pub(crate) fn abandon(&mut self, err: StoreError) -> StoreError {
+        self.spoilt |= self.writable;
+        err
     }
 }
 

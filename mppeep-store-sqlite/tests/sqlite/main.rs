@@ -1,0 +1,7 @@
+//! What only this adapter promises: files, locks, sudden death, backups.
+#![expect(clippy::unwrap_used, reason = "a test says what it found by panicking")]
+
+mod faults;
+mod opening;
+mod operation;
+mod support;

@@ -257,18 +257,19 @@ pub fn forms(page: &str) -> Vec<Form> {
     forms
 }
 
-/// The form of a page that goes to a path ending so.
+/// The form of a page that posts to a path ending so.
 #[must_use]
 #[track_caller]
 pub fn form_to(page: &str, action: &str) -> Form {
-    let all = forms(page);
-    all.iter()
-        .find(|form| form.action.split('?').next().unwrap_or("").ends_with(action))
-        .cloned()
-        .unwrap_or_else(|| {
-            let actions: Vec<&str> = all.iter().map(|form| form.action.as_str()).collect();
-            panic!("no form goes to {action}, only to {actions:?}")
-        })
+    let all: Vec<Form> = forms(page)
+        .into_iter()
+        .filter(|form| form.method == "post")
+        .collect();
+    let goes_there = |form: &&Form| form.action.split('?').next().unwrap_or("").ends_with(action);
+    all.iter().find(goes_there).cloned().unwrap_or_else(|| {
+        let actions: Vec<&str> = all.iter().map(|form| form.action.as_str()).collect();
+        panic!("no form posts to {action}, only to {actions:?}")
+    })
 }
 
 #[cfg(test)]

@@ -214,9 +214,6 @@ const BANNED: [&str; 6] = [
     "aws-lc-sys",
     "aws-lc-rs",
     "chrono",
-    "lazy_static",
-    "failure",
-    "actix-web",
 ];
 
 /// Licences that a ministry may ship. A choice (`OR`) needs one of them, a sum (`AND`) needs all.

@@ -15,9 +15,7 @@ async fn log_in(browser: &Browser, server: &Server) {
         .await;
     browser.fill("input[name=username]", ADMIN_EMAIL).await;
     browser.fill("input[name=password]", ADMIN_PASSWORD).await;
-    browser
-        .click_through("form[action$='/login'] button[type=submit]")
-        .await;
+    browser.click_through("form[action$='/login'] button").await;
     assert_eq!(browser.path().await, "/mppeep/accueil");
 }
 
@@ -45,7 +43,7 @@ async fn a_morning_of_an_hr_officer() {
     browser
         .open(&format!("http://{}/mppeep/personnel", server.address()))
         .await;
-    browser.fill("main input[type=search]", "kone").await;
+    browser.fill("#f-q", "kone").await;
     browser.shows("KONÉ").await;
     browser.click_through("main table a[href*='/personnel/']").await;
     browser.shows("K-001").await;
@@ -55,7 +53,7 @@ async fn a_morning_of_an_hr_officer() {
     browser.click_through("a[href$='/modifier']").await;
     browser.fill("input[name=job_title]", "Cheffe de cabinet").await;
     browser
-        .click_through("main form[method=post] button[type=submit]")
+        .click_through("main form[method=post] button.primary")
         .await;
     assert_eq!(browser.path().await, sheet);
     browser.shows("Cheffe de cabinet").await;
@@ -77,14 +75,14 @@ async fn a_morning_of_an_hr_officer() {
         .await
         .expect("a file can be chosen");
     browser
-        .click_through("main form[enctype='multipart/form-data'] button[type=submit]")
+        .click_through("main form[enctype='multipart/form-data'] button.primary")
         .await;
     for _ in 0..4 {
         if browser.text().await.contains("24 agents créés") {
             break;
         }
         browser
-            .click_through("main form[method=post] button[type=submit]")
+            .click_through("main form[method=post] button.primary")
             .await;
     }
     let total = mppeep_tests::api::total(&elsewhere, "personnel").await;
@@ -141,7 +139,7 @@ async fn pages_are_clean_on_a_desk_and_on_a_telephone() {
             "/mppeep/journal",
             "/mppeep/profil",
             "/mppeep/admin/utilisateurs",
-            "/mppeep/admin/parametres",
+            "/mppeep/admin/parametres/ministry",
             "/mppeep/rien",
         ] {
             browser.open(&format!("http://{}{page}", server.address())).await;

@@ -138,7 +138,7 @@ async fn a_missing_page_is_a_french_page() {
                 .any(|tag| tag.name == "html" && tag.get("lang") == Some("fr"))
         );
         assert!(
-            html::text(&page).contains("introuvable"),
+            html::text(&page).to_lowercase().contains("introuvable"),
             "{path}: {}",
             html::text(&page)
         );

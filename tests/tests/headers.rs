@@ -31,7 +31,7 @@ const PAGES: [&str; 13] = [
     "/mppeep/journal",
     "/mppeep/profil",
     "/mppeep/admin/utilisateurs",
-    "/mppeep/admin/parametres",
+    "/mppeep/admin/parametres/ministry",
     "/mppeep/cette-page-n-existe-pas",
 ];
 

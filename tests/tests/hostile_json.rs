@@ -332,8 +332,9 @@ async fn markup_and_formulas_in_names_are_only_text() {
         body["notes"] = json!(text);
         let answer = admin.post(&personnel(), &body).await;
         if answer.status == 201 {
+            let location = answer.header("location").expect("a location");
             let view = admin
-                .get(answer.header("location").expect("a location"))
+                .get(&format!("{location}?private=true"))
                 .await
                 .expect(200)
                 .json();

@@ -22,13 +22,9 @@ const QUESTIONS: [(&str, bool, &str); 13] = [
     (
         "list, filters",
         true,
-        "/mppeep/personnel?sex=F&category=A&position=active",
+        "/mppeep/personnel?sex=female&category=A&position=active",
     ),
-    (
-        "list, sorted by mark",
-        true,
-        "/mppeep/personnel?sort=evaluation&direction=desc",
-    ),
+    ("list, sorted by mark", true, "/mppeep/personnel?sort=-score"),
     ("sheet", true, "/mppeep/personnel/{id}"),
     ("API list of 50", true, "/mppeep/api/v1/personnel?limit=50"),
     ("API search", true, "/mppeep/api/v1/personnel?q=traore&limit=50"),

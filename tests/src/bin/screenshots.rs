@@ -25,8 +25,8 @@ const PAGES: [(&str, &str, &str); 15] = [
     ("organigramme", "sdrh", "/mppeep/organigramme"),
     ("journal", "admin", "/mppeep/journal"),
     ("utilisateurs", "admin", "/mppeep/admin/utilisateurs"),
-    ("parametres", "admin", "/mppeep/admin/parametres"),
-    ("refus", "agent", "/mppeep/admin/parametres"),
+    ("parametres", "admin", "/mppeep/admin/parametres/ministry"),
+    ("refus", "agent", "/mppeep/admin/parametres/ministry"),
 ];
 
 #[tokio::main(flavor = "current_thread")]
@@ -113,9 +113,7 @@ async fn log_in(browser: &Browser, server: &Server, role: &str) {
     browser.open(&address(server, "/mppeep/login")).await;
     browser.fill("input[name=username]", &demo_email(role)).await;
     browser.fill("input[name=password]", DEMO_PASSWORD).await;
-    browser
-        .click_through("form[action$='/login'] button[type=submit]")
-        .await;
+    browser.click_through("form[action$='/login'] button").await;
 }
 
 /// The four pictures of the page that is open.

@@ -64,7 +64,10 @@ pub struct ProblemBody {
 
 /// An answer that is an error.
 #[derive(Debug, Clone)]
-pub struct Problem {
+pub struct Problem(Box<Content>);
+
+#[derive(Debug, Clone)]
+struct Content {
     status: StatusCode,
     code: &'static str,
     title: Cow<'static, str>,
@@ -100,7 +103,7 @@ pub type ErrorPageRenderer = fn(&ErrorPage<'_>) -> String;
 impl Problem {
     /// A problem of kind `/problems/<code>`, with the usual title of its status.
     pub fn new(status: StatusCode, code: &'static str) -> Self {
-        Self {
+        Self(Box::new(Content {
             status,
             code,
             title: Cow::Borrowed(title_of(status)),
@@ -109,7 +112,7 @@ impl Problem {
             retry_after: None,
             allow: None,
             close: false,
-        }
+        }))
     }
 
     /// The problem of a bare status, for answers made by a library.
@@ -181,14 +184,14 @@ impl Problem {
     /// Replaces the title.
     #[must_use]
     pub fn title(mut self, title: impl Into<Cow<'static, str>>) -> Self {
-        self.title = title.into();
+        self.0.title = title.into();
         self
     }
 
     /// Says what happened this time, in French.
     #[must_use]
     pub fn detail(mut self, detail: impl Into<String>) -> Self {
-        self.detail = Some(detail.into());
+        self.0.detail = Some(detail.into());
         self
     }
 
@@ -200,7 +203,7 @@ impl Problem {
         code: impl Into<Cow<'static, str>>,
         message: impl Into<String>,
     ) -> Self {
-        self.errors.push(FieldError {
+        self.0.errors.push(FieldError {
             field: field.into(),
             code: code.into(),
             message: message.into(),
@@ -211,59 +214,59 @@ impl Problem {
     /// Says after how many seconds asking again makes sense.
     #[must_use]
     pub fn retry_after(mut self, seconds: u64) -> Self {
-        self.retry_after = Some(seconds);
+        self.0.retry_after = Some(seconds);
         self
     }
 
     /// Names the methods that the address has.
     #[must_use]
     pub(crate) fn allow(mut self, methods: &'static str) -> Self {
-        self.allow = Some(HeaderValue::from_static(methods));
+        self.0.allow = Some(HeaderValue::from_static(methods));
         self
     }
 
     /// Ends the connection after the answer.
     #[must_use]
     pub(crate) fn close(mut self) -> Self {
-        self.close = true;
+        self.0.close = true;
         self
     }
 
     /// The status of the answer.
     pub fn status(&self) -> StatusCode {
-        self.status
+        self.0.status
     }
 
     /// The stable code, without its `/problems/`.
     pub fn code(&self) -> &'static str {
-        self.code
+        self.0.code
     }
 
     /// What is wrong with single fields.
     pub fn errors(&self) -> &[FieldError] {
-        &self.errors
+        &self.0.errors
     }
 
     /// The document that is sent.
     pub fn body(&self) -> ProblemBody {
         ProblemBody {
-            kind: format!("/problems/{}", self.code),
-            title: self.title.to_string(),
-            status: self.status.as_u16(),
-            detail: self.detail.clone(),
-            errors: self.errors.clone(),
+            kind: format!("/problems/{}", self.0.code),
+            title: self.0.title.to_string(),
+            status: self.0.status.as_u16(),
+            detail: self.0.detail.clone(),
+            errors: self.0.errors.clone(),
         }
     }
 
     /// The same as a page.
     pub(crate) fn page(&self, render: ErrorPageRenderer, request_id: &str, urls: &Urls) -> String {
         render(&ErrorPage {
-            status: self.status,
-            title: &self.title,
-            detail: self.detail.as_deref(),
-            errors: &self.errors,
+            status: self.0.status,
+            title: &self.0.title,
+            detail: self.0.detail.as_deref(),
+            errors: &self.0.errors,
             request_id,
-            retry_after: self.retry_after,
+            retry_after: self.0.retry_after,
             urls,
         })
     }
@@ -273,22 +276,22 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let body = serde_json::to_vec(&self.body()).unwrap_or_default();
         let mut response = Response::new(Body::from(body));
-        *response.status_mut() = self.status;
+        *response.status_mut() = self.0.status;
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, PROBLEM_JSON);
-        if let Some(seconds) = self.retry_after {
+        if let Some(seconds) = self.0.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
-        if let Some(methods) = &self.allow {
+        if let Some(methods) = &self.0.allow {
             headers.insert(header::ALLOW, methods.clone());
         }
-        if self.status == StatusCode::UNAUTHORIZED {
+        if self.0.status == StatusCode::UNAUTHORIZED {
             headers.insert(
                 header::WWW_AUTHENTICATE,
                 HeaderValue::from_static("Session realm=\"mppeep\""),
             );
         }
-        if self.close {
+        if self.0.close {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         response.extensions_mut().insert(self);

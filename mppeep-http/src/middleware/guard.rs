@@ -47,6 +47,13 @@ fn check(request: &Request) -> Result<(), Problem> {
         }
         _ => return Err(Problem::of_status(StatusCode::NOT_IMPLEMENTED)),
     }
+    let mut codings = request.headers().get_all(header::TRANSFER_ENCODING).iter();
+    if let Some(coding) = codings.next()
+        && (codings.next().is_some() || !coding.as_bytes().eq_ignore_ascii_case(b"chunked"))
+    {
+        // RFC 9112 §6.1: a coding that is not understood; where such a body ends cannot be known.
+        return Err(Problem::of_status(StatusCode::NOT_IMPLEMENTED).close());
+    }
     let wrong = || {
         Problem::new(StatusCode::BAD_REQUEST, "bad-host").detail("L’en-tête Host manque ou n’est pas valide.")
     };
@@ -157,6 +164,19 @@ mod tests {
             ":80",
         ] {
             assert_eq!(verdict(get().header("host", bad)), 400, "{bad}");
+        }
+    }
+
+    #[test]
+    fn only_the_chunked_coding_is_understood() {
+        let post = |coding: &str| {
+            verdict(http::Request::post("/").header("host", "a.example").header("transfer-encoding", coding))
+        };
+        for good in ["chunked", "Chunked"] {
+            assert_eq!(post(good), 200, "{good}");
+        }
+        for bad in ["gzip, chunked", "chunked, chunked", "identity", "xchunked", "chunked;q=1", ""] {
+            assert_eq!(post(bad), 501, "{bad}");
         }
     }
 

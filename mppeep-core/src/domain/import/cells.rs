@@ -100,7 +100,8 @@ fn is_formula_error(text: &str) -> bool {
 
 /// Dashes, dots and the like, put where there is nothing.
 fn is_signs(text: &str) -> bool {
-    text.chars().all(|character| character.is_whitespace() || "-–—_/.…?*".contains(character))
+    text.chars()
+        .all(|character| character.is_whitespace() || "-–—_/.…?*".contains(character))
 }
 
 /// « Néant », « N/A »: what people write where there is nothing.

@@ -1,0 +1,115 @@
+//! The data in a real database.
+
+use std::sync::Mutex;
+
+use crate::support::{Database, TODAY};
+use mppeep_core::domain::permission::Scope;
+use mppeep_core::ports::page::PageRequest;
+use mppeep_core::ports::password::{PasswordHasher, Verified};
+use mppeep_core::ports::personnel::{ArchiveFilter, PersonnelFilter, PersonnelQuery, PersonnelSort};
+use mppeep_core::ports::store::Store;
+use mppeep_core::services::settings::DEMONSTRATION;
+use mppeep_demo::{DEMO_PASSWORD, LoadError, LoadStep, generate, load};
+use mppeep_password::Argon2Hasher;
+
+#[tokio::test]
+async fn everything_is_written_and_a_second_time_is_refused() {
+    let (database, data) = Database::with_agents(120).await;
+    let store = database.store.as_ref();
+    let mut unit = store.begin_read().await.unwrap();
+    assert!(unit.settings().fact(DEMONSTRATION).await.unwrap().is_some());
+    let query = PersonnelQuery {
+        filter: PersonnelFilter {
+            scope: Scope::everything(),
+            archive: ArchiveFilter::Both,
+            ..PersonnelFilter::default()
+        },
+        sort: PersonnelSort::Matricule,
+        descending: false,
+        page: PageRequest::first(200),
+        year_start: TODAY.first_of_year(),
+        score_from_year: TODAY.year() - 2,
+    };
+    let page = unit.personnel().list(&query).await.unwrap();
+    assert_eq!(page.total, 120);
+    for row in &page.rows {
+        let made = data
+            .personnel
+            .iter()
+            .find(|file| file.id == row.personnel.id)
+            .unwrap();
+        assert_eq!(&row.personnel, made);
+        let absences = data
+            .absences
+            .iter()
+            .filter(|absence| absence.personnel == made.id && absence.cancelled_at.is_none())
+            .count();
+        assert_eq!(usize::try_from(row.absence_count).unwrap(), absences);
+    }
+    let organisation = unit.organisation().load().await.unwrap();
+    assert_eq!(
+        organisation.departments.len(),
+        data.organisation.departments.len()
+    );
+    for made in &data.organisation.departments {
+        assert_eq!(organisation.department(made.id).unwrap().fields, made.fields);
+    }
+    let hasher = Argon2Hasher::new(1);
+    for user in &data.users {
+        let stored = unit
+            .users()
+            .credentials(&user.fields.email)
+            .await
+            .unwrap()
+            .unwrap();
+        let right = hasher
+            .verify(DEMO_PASSWORD, stored.password_hash.as_deref())
+            .await
+            .unwrap();
+        assert_eq!(right, Verified::Right);
+    }
+    drop(unit);
+    let again = generate(20, TODAY, 9).unwrap();
+    assert!(matches!(
+        load(store, &hasher, &again, &|_| {}).await,
+        Err(LoadError::NotEmpty)
+    ));
+}
+
+#[tokio::test]
+async fn progress_reaches_its_end_in_every_step() {
+    let database = Database::empty().await;
+    let data = generate(40, TODAY, 3).unwrap();
+    let told = Mutex::new(Vec::new());
+    let hasher = Argon2Hasher::new(1);
+    load(database.store.as_ref(), &hasher, &data, &|progress| {
+        told.lock().unwrap().push(progress)
+    })
+    .await
+    .unwrap();
+    let told = told.into_inner().unwrap();
+    for step in [
+        LoadStep::Personnel,
+        LoadStep::Absences,
+        LoadStep::Evaluations,
+        LoadStep::Activities,
+    ] {
+        let last = told.iter().rfind(|progress| progress.step == step).unwrap();
+        assert_eq!(last.done, last.total, "{}", step.code());
+    }
+}
+
+#[tokio::test]
+async fn a_load_given_up_half_way_leaves_nothing() {
+    let database = Database::empty().await;
+    let store = database.store.as_ref();
+    let mut data = generate(40, TODAY, 3).unwrap();
+    // The same evaluation twice: the store refuses it near the end.
+    let twice = data.evaluations[0].clone();
+    data.evaluations.push(twice);
+    assert!(load(store, &Argon2Hasher::new(1), &data, &|_| {}).await.is_err());
+    let mut unit = store.begin_read().await.unwrap();
+    assert!(unit.personnel().identities().await.unwrap().is_empty());
+    assert!(unit.organisation().load().await.unwrap().programmes.is_empty());
+    assert!(unit.settings().fact(DEMONSTRATION).await.unwrap().is_none());
+}

@@ -111,6 +111,11 @@ impl Browser {
         }
     }
 
+    /// Whether an element is on the page now.
+    pub async fn has(&self, css: &str) -> bool {
+        self.window().find(Locator::Css(css)).await.is_ok()
+    }
+
     /// What a reader sees.
     pub async fn text(&self) -> String {
         let text = self

@@ -1,5 +1,7 @@
 //! A morning of an HR officer in a real Chromium. The test starts the browser itself; without one it fails.
 
+use std::time::Duration;
+
 use mppeep_tests::agents::{HEADER, agent, csv};
 use mppeep_tests::browser::Browser;
 use mppeep_tests::{ADMIN_EMAIL, ADMIN_PASSWORD, Launch, Server};
@@ -15,7 +17,9 @@ async fn log_in(browser: &Browser, server: &Server) {
         .await;
     browser.fill("input[name=username]", ADMIN_EMAIL).await;
     browser.fill("input[name=password]", ADMIN_PASSWORD).await;
-    browser.click_through("form[action$='/login'] button").await;
+    browser
+        .click_through("form[action$='/login'] button.primary")
+        .await;
     assert_eq!(browser.path().await, "/mppeep/accueil");
 }
 
@@ -63,6 +67,8 @@ async fn a_morning_of_an_hr_officer() {
         .open(&format!("http://{}/mppeep/journal", server.address()))
         .await;
     browser.shows("KONÉ").await;
+    let details = browser.find("#list details > summary").await;
+    details.click().await.expect("what changed can be opened");
     browser.shows("Cheffe de cabinet").await;
 
     // Import
@@ -77,14 +83,20 @@ async fn a_morning_of_an_hr_officer() {
     browser
         .click_through("main form[enctype='multipart/form-data'] button.primary")
         .await;
-    for _ in 0..4 {
-        if browser.text().await.contains("24 agents créés") {
+    // Columns, control, import: each step has one way on, until the report.
+    for _ in 0..200 {
+        if browser.text().await.contains("L’import est terminé") {
             break;
         }
-        browser
-            .click_through("main form[method=post] button.primary")
-            .await;
+        if browser.has("main form[method=post] button.primary").await {
+            browser
+                .click_through("main form[method=post] button.primary")
+                .await;
+        } else {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
     }
+    browser.shows("L’import est terminé").await;
     let total = mppeep_tests::api::total(&elsewhere, "personnel").await;
     assert_eq!(total, 25, "{}", browser.text().await);
 
@@ -94,7 +106,7 @@ async fn a_morning_of_an_hr_officer() {
         .open(&format!("http://{}/mppeep/profil", server.address()))
         .await;
     browser
-        .click_through("form[action*='/profil/sessions/'] button")
+        .click_through("form[action*='/profil/sessions/'] button[aria-label^='Déconnecter']")
         .await;
     assert!(!elsewhere.is_logged_in().await);
 

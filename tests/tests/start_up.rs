@@ -172,6 +172,8 @@ async fn serve_demo_is_ready_for_every_role() {
         .without("MPPEEP_ADMIN_EMAIL")
         .without("MPPEEP_ADMIN_PASSWORD")
         .arg("--demo")
+        .arg("--agents")
+        .arg("200")
         .start();
     for role in mppeep_tests::server::ROLES {
         let user = server.demo_user(role).await;

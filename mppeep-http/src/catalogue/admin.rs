@@ -2,7 +2,7 @@
 
 use mppeep_core::domain::absence::AbsenceType;
 use jiff::civil::Weekday;
-use mppeep_core::domain::calendar::{CountingMode, Half, Period};
+use mppeep_core::domain::calendar::CountingMode;
 use mppeep_core::domain::evaluation::Criterion;
 use mppeep_core::domain::permission::{Holder, Reach};
 use mppeep_core::domain::settings::RetirementMode;
@@ -12,25 +12,6 @@ use super::fields::field_name;
 use super::format;
 use super::labels::{Label, role_short};
 use crate::pages::ui::{Badge, Tone};
-
-/// A period as « du 12/05/2026 au 16/05/2026 », with the halves that are not whole days.
-pub(crate) fn period(period: Period) -> String {
-    let start = format::date(period.start());
-    let end = format::date(period.end());
-    let from_noon = period.start_half() == Half::Pm;
-    let to_noon = period.end_half() == Half::Am;
-    if period.start() == period.end() {
-        let half = match (from_noon, to_noon) {
-            (true, _) => " (après-midi)",
-            (_, true) => " (matin)",
-            _ => "",
-        };
-        return format!("le {start}{half}");
-    }
-    let from = if from_noon { " à midi" } else { "" };
-    let to = if to_noon { " à midi" } else { "" };
-    format!("du {start}{from} au {end}{to}")
-}
 
 /// The badge of a type of absence.
 pub(crate) fn absence_badge(kind: AbsenceType) -> Badge {
@@ -165,18 +146,6 @@ pub(crate) fn device(user_agent: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use jiff::civil::date;
-
-    #[test]
-    fn a_period_names_the_halves_that_matter() {
-        let of = |start, first, end, last| period(Period::new(start, first, end, last).unwrap());
-        let (monday, friday) = (date(2026, 5, 11), date(2026, 5, 15));
-        assert_eq!(of(monday, Half::Am, friday, Half::Pm), "du 11/05/2026 au 15/05/2026");
-        assert_eq!(of(monday, Half::Pm, friday, Half::Am), "du 11/05/2026 à midi au 15/05/2026 à midi");
-        assert_eq!(of(monday, Half::Am, monday, Half::Pm), "le 11/05/2026");
-        assert_eq!(of(monday, Half::Am, monday, Half::Am), "le 11/05/2026 (matin)");
-        assert_eq!(of(monday, Half::Pm, monday, Half::Pm), "le 11/05/2026 (après-midi)");
-    }
 
     #[test]
     fn devices_are_recognised() {

@@ -173,7 +173,7 @@ async fn journal(visit: Visit, QueryParams(asked): QueryParams<JournalQuery>) ->
         (day, line(&visit, row, &units, &query, &path))
     });
     show(&JournalPage {
-        frame: visit.frame("Journal d’activité").here("Journal d’activité"),
+        frame: visit.frame("Journal d’activité"),
         words: value("q"),
         filters,
         more_open: filter.from.is_some() || filter.before.is_some() || filter.address.is_some(),
@@ -232,7 +232,20 @@ fn shown_label(activity: &Activity) -> String {
     {
         return section.label().to_owned();
     }
-    activity.label.clone()
+    match (activity.entity, activity.label.split_once(" · ")) {
+        (EntityKind::Setting, Some((first, rest))) => shown_holiday(first, rest),
+        _ => activity.label.clone(),
+    }
+}
+
+/// A line about public holidays: one of them, or all known ones of a year.
+fn shown_holiday(first: &str, rest: &str) -> String {
+    if let Some(year) = first.strip_prefix("holidays ") {
+        let added = rest.parse().map_or_else(|_| rest.to_owned(), |count| catalogue::plural(count, "ajouté", "ajoutés"));
+        return format!("Jours fériés connus de {year} : {added}");
+    }
+    let day = first.parse().map_or_else(|_| first.to_owned(), catalogue::date);
+    format!("Jour férié du {day} : {rest}")
 }
 
 /// The page of the record a line is about.
@@ -298,7 +311,7 @@ fn line(visit: &Visit, row: &ActivityView, units: &Organisation, query: &Query, 
     Line {
         time: format!("{:02}:{:02}:{:02}", local.hour(), local.minute(), local.second()),
         datetime: activity.at.to_string(),
-        actor: if activity.actor_name.is_empty() { "Personne d’identifié".to_owned() } else { activity.actor_name.clone() },
+        actor: if activity.actor_name.is_empty() { "un visiteur non connecté".to_owned() } else { activity.actor_name.clone() },
         actor_url: activity.actor.map(|id| query.set("user", id.to_string()).url(path)),
         action: Badge::new(activity.action.label(), catalogue::action_tone(activity.action)),
         kind: activity.entity.label(),
@@ -439,6 +452,11 @@ mod tests {
         assert_eq!(shown_label(&line), "Retraite");
         assert_eq!(record_path(&line).as_deref(), Some("/admin/parametres/retirement"));
         assert_eq!(record_path(&activity(EntityKind::Session, "x")), None);
+        let holiday = activity(EntityKind::Setting, "2026-12-25 · Noël");
+        assert_eq!(shown_label(&holiday), "Jour férié du 25/12/2026 : Noël");
+        let known = activity(EntityKind::Setting, "holidays 2028 · 10");
+        assert_eq!(shown_label(&known), "Jours fériés connus de 2028 : 10 ajoutés");
+        assert_eq!(shown_label(&activity(EntityKind::Personnel, "A1 · KONÉ")), "A1 · KONÉ");
     }
 
     #[test]

@@ -94,7 +94,7 @@ pub(super) fn unit_choices(organisation: &Organisation, scope: &Scope) -> Vec<Ch
         for directorate in organisation.directorates.iter().filter(|unit| unit.programme == programme.id) {
             add(UnitRef::Directorate(directorate.id), directorate.fields.name.clone());
             for department in organisation.departments.iter().filter(|unit| unit.directorate == directorate.id) {
-                let label = format!("\u{a0}\u{a0}\u{a0}{}", department.fields.name);
+                let label = format!("– {}", department.fields.name);
                 add(UnitRef::Department(department.id), label);
             }
         }

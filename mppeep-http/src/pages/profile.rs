@@ -58,7 +58,7 @@ async fn profile(visit: Visit, QueryParams(asked): QueryParams<ProfileQuery>) ->
     }
     let mut sessions: Vec<SessionLine> = sessions.iter().map(|session| SessionLine::of(&visit, session)).collect();
     sessions.sort_by_key(|session| !session.current);
-    let frame = visit.frame("Mon profil").here("Mon profil").note(asked.note.as_deref());
+    let frame = visit.frame("Mon profil").note(asked.note.as_deref());
     let themes = vec![
         Choice::new("auto", "Comme l’appareil"),
         Choice::new("light", "Clair"),

@@ -196,7 +196,7 @@ fn section(input: &AbsenceInput, errors: &FormErrors) -> Section {
     let starts = vec![Choice::new("am", "Dès le matin"), Choice::new("pm", "À midi")];
     let ends = vec![Choice::new("am", "À midi"), Choice::new("pm", "Le soir")];
     let fields = vec![
-        Field::select("kind", "Type d’absence", Some("Choisir…"), kinds).required().value(&input.kind).errors(errors),
+        Field::select("kind", "Type d’absence", Some("Choisir…"), kinds).required().wide().value(&input.kind).errors(errors),
         Field::date("start_date", "Premier jour").required().width("w3").value(&input.start_date).errors(errors),
         Field::select("start_half", "Commence", None, starts).width("w3").value(or(&input.start_half, "am")).errors(errors),
         Field::date("end_date", "Dernier jour").width("w3").value(&input.end_date).errors(errors).help("Vide : un seul jour."),

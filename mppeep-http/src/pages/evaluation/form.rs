@@ -329,7 +329,7 @@ pub(super) async fn detail(
         marks,
         weighted: settings.weights.iter().any(|weight| *weight != settings.weights[0]),
         observations: evaluation.fields.observations.clone().unwrap_or_default(),
-        facts: Facts { facts, rows: true },
+        facts: Facts { facts, rows: false },
     })
 }
 

@@ -124,7 +124,8 @@ pub(super) async fn show_list(
     let paging = Paging::read(asked.size.as_deref(), asked.start.as_deref(), asked.cursor.as_deref());
     let page = visit.state.services.evaluations.list(&visit.actor, filter.clone(), &paging.request()).await?;
     let spread = if agent.is_none() && page.total > 1 { Some(spread(&visit, &filter, &query, &path).await?) } else { None };
-    let may_write = visit.may(Resource::Evaluation, Action::Write);
+    let own = agent.as_ref().is_some_and(|agent| visit.is_own(agent.id));
+    let may_write = visit.may(Resource::Evaluation, Action::Write) && !own;
     let scope = visit.actor.scope(Resource::Evaluation, Action::Read);
     let new_url = match &agent {
         Some(agent) => visit.url(&format!("/evaluations/nouvelle?personnel={}", agent.id)),
@@ -148,7 +149,7 @@ pub(super) async fn show_list(
     let pager =
         paging.pager(&query, &path, page.rows.len(), page.total, page.next.as_ref(), ("évaluation", "évaluations"));
     show(&ListPage {
-        frame: visit.frame("Évaluations").here("Évaluations").note(asked.note.as_deref()),
+        frame: visit.frame("Évaluations").note(asked.note.as_deref()),
         lead: agent.as_ref().map(|agent| format!("{} · {}", agent.name, agent.matricule)).unwrap_or_default(),
         may_write,
         new_url,

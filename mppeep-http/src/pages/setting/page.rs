@@ -6,6 +6,7 @@ use http::StatusCode;
 use mppeep_core::domain::activity::EntityKind;
 use mppeep_core::domain::permission::{Action, Resource};
 use mppeep_core::domain::settings::{MinistrySettings, SettingsSection, contrast_with_white};
+use mppeep_core::domain::validation::{Rule, Violation, Violations};
 use mppeep_core::ports::activity::ActivityFilter;
 use mppeep_core::ports::page::PageRequest;
 use mppeep_core::services::ServiceError;
@@ -151,6 +152,24 @@ pub(super) async fn show_section(
     show(&page)
 }
 
+/// What is wrong, in the words of this page.
+fn explained(violations: &Violations) -> FormErrors {
+    let mut errors = FormErrors::new();
+    for Violation { field, rule } in &violations.0 {
+        let message = match (field.as_str(), rule) {
+            ("brand_colour", Rule::OutOfRange { .. }) => {
+                "Le blanc ne se lit pas assez sur cette couleur : choisissez-en une plus foncée (contraste de 4,5 au moins)."
+                    .to_owned()
+            }
+            ("weights", Rule::Required) => "Au moins un coefficient doit dépasser zéro.".to_owned(),
+            ("week", Rule::Required) => "Au moins un jour doit être travaillé.".to_owned(),
+            (_, rule) => catalogue::rule_message(rule),
+        };
+        errors.add(field.clone(), message);
+    }
+    errors
+}
+
 pub(super) async fn save_section(
     visit: Visit,
     PathId(Named(section)): PathId<Named>,
@@ -162,9 +181,33 @@ pub(super) async fn save_section(
         Err(errors) => errors,
         Ok(json) => match visit.state.services.settings.save(&visit.actor, section, version, json).await {
             Ok(()) => return Ok(visit.go(&format!("/admin/parametres/{}?note=settings-saved", section.code()))),
-            Err(ServiceError::Invalid(violations)) => catalogue::form_errors(&violations),
+            Err(ServiceError::Invalid(violations)) => explained(&violations),
             Err(other) => return Err(other.into()),
         },
     };
     show_with(StatusCode::UNPROCESSABLE_ENTITY, &section_page(&visit, section, version, &values, &errors).await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mppeep_core::domain::settings::Settings;
+    use serde_json::json;
+
+    #[test]
+    fn a_pale_colour_is_refused_with_its_reason() {
+        let mut settings = Settings::default();
+        let refused = settings.set_section(SettingsSection::Ministry, json!({"brand_colour": "#ffff00"})).unwrap_err();
+        let errors = explained(&refused);
+        assert!(errors.get("brand_colour").is_some_and(|text| text.contains("plus foncée")));
+        let refused = settings.set_section(SettingsSection::Evaluations, json!({"weights": [0, 0, 0, 0, 0]})).unwrap_err();
+        assert!(explained(&refused).get("weights").is_some_and(|text| text.contains("coefficient")));
+    }
+
+    #[test]
+    fn the_colours_of_the_house_are_judged() {
+        let judged = colours(&MinistrySettings::default());
+        assert_eq!(judged.iter().map(|colour| colour.readable).collect::<Vec<_>>(), [true, false]);
+        assert!("ministry".parse::<Named>().is_ok() && "nothing".parse::<Named>().is_err());
+    }
 }

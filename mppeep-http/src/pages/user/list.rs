@@ -127,7 +127,7 @@ pub(super) async fn show_list(
     });
     let pager = paging.pager(&query, &path, page.rows.len(), page.total, page.next.as_ref(), ("compte", "comptes"));
     show(&ListPage {
-        frame: visit.frame("Utilisateurs").here("Utilisateurs").note(asked.note.as_deref()),
+        frame: visit.frame("Utilisateurs").note(asked.note.as_deref()),
         may_write: visit.may(Resource::User, Action::Write),
         words: words.unwrap_or_default().to_owned(),
         filters,

@@ -71,14 +71,14 @@ pub(crate) struct Serve {
     #[arg(long)]
     pub(crate) demo: bool,
     /// How many of them, when the database is made
-    #[arg(long, value_name = "NUMBER", requires = "demo", default_value_t = 1000)]
+    #[arg(long, value_name = "NUMBER", requires = "demo", default_value_t = 10_000)]
     pub(crate) agents: u32,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Demo {
     /// How many agents
-    #[arg(long, value_name = "NUMBER", default_value_t = 1000)]
+    #[arg(long, value_name = "NUMBER", default_value_t = 10_000)]
     pub(crate) agents: u32,
 }
 

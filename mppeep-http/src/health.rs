@@ -71,7 +71,7 @@ pub(crate) struct Health {
 }
 
 /// The health of the server and of what it needs.
-#[utoipa::path(get, path = "/api/v1/health", tag = "health", operation_id = "health", responses(
+#[utoipa::path(get, path = "/api/v1/health", tag = "health", operation_id = "health", security(()), responses(
     (status = OK, description = "En état de marche", body = Health),
     (status = SERVICE_UNAVAILABLE, description = "La base de données ne répond pas", body = Health)))]
 pub(crate) async fn health(State(state): State<AppState>) -> Response {

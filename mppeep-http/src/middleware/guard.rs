@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::panic::AssertUnwindSafe;
 
-use axum::extract::Request;
+use axum::extract::{MatchedPath, Request};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt as _;
@@ -45,6 +45,8 @@ fn check(request: &Request) -> Result<(), Problem> {
         Method::TRACE | Method::CONNECT => {
             return Err(Problem::of_status(StatusCode::METHOD_NOT_ALLOWED).allow(METHODS));
         }
+        // Where there is an address, its route names the methods it has.
+        _ if request.extensions().get::<MatchedPath>().is_some() => {}
         _ => return Err(Problem::of_status(StatusCode::NOT_IMPLEMENTED)),
     }
     let mut codings = request.headers().get_all(header::TRANSFER_ENCODING).iter();
@@ -116,6 +118,22 @@ mod tests {
     fn verdict(request: http::request::Builder) -> u16 {
         check(&request.body(Body::empty()).unwrap())
             .map_or_else(|problem| problem.status().as_u16(), |()| 200)
+    }
+
+    #[tokio::test]
+    async fn a_known_address_names_its_methods() {
+        use tower::ServiceExt as _;
+        let router =
+            axum::Router::new().route("/", axum::routing::get(|| async {})).layer(axum::middleware::from_fn(super::request));
+        let ask = |method: &str, path: &str| {
+            let request = http::Request::builder().method(method).uri(path).header("host", "a.example");
+            router.clone().oneshot(request.body(Body::empty()).unwrap())
+        };
+        let known = ask("QUERY", "/").await.unwrap();
+        assert_eq!(known.status(), 405);
+        assert_eq!(known.headers()[header::ALLOW], "GET,HEAD");
+        assert_eq!(ask("QUERY", "/none").await.unwrap().status(), 501);
+        assert_eq!(ask("TRACE", "/").await.unwrap().status(), 405);
     }
 
     #[tokio::test]

@@ -59,7 +59,7 @@ pub fn agent(number: usize) -> Agent {
         family_name: FAMILY_NAMES[number % FAMILY_NAMES.len()],
         given_names: format!("{} {}", GIVEN_NAMES[number % GIVEN_NAMES.len()], letters(number)),
         birth_date: (year, month, day),
-        sex: if number % 2 == 0 { "F" } else { "M" },
+        sex: if number.is_multiple_of(2) { "F" } else { "M" },
         grade: GRADES[number % GRADES.len()],
     }
 }

@@ -201,12 +201,22 @@ impl Browser {
     /// Says whether the reader prefers dark pages.
     pub async fn prefer_dark(&self, dark: bool) {
         let value = if dark { "dark" } else { "light" };
-        let features = json!({ "features": [{ "name": "prefers-color-scheme", "value": value }] });
+        let features = json!({ "features": [
+            { "name": "prefers-color-scheme", "value": value },
+            { "name": "prefers-reduced-motion", "value": "reduce" },
+        ] });
         self.devtools("Emulation.setEmulatedMedia", features).await;
     }
 
     /// A picture of the whole page, as PNG.
     pub async fn picture(&self) -> Vec<u8> {
+        // A colour on its way from one theme to the other is in neither.
+        let still = "return document.getAnimations().every(animation => animation.playState !== 'running')";
+        let end = tokio::time::Instant::now() + PATIENCE;
+        while self.window().execute(still, vec![]).await.ok().and_then(|still| still.as_bool()) != Some(true) {
+            assert!(tokio::time::Instant::now() < end, "the page moves for ever");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
         let height = self
             .window()
             .execute(

@@ -184,9 +184,15 @@ pub(super) async fn list(
     QueryParams(params): QueryParams<AbsenceParams>,
 ) -> Result<Json<List<AbsenceItem>>, ApiError> {
     let page = params.page()?;
+    let organisation = state.services.organisation.names().await?;
     let filter = AbsenceFilter {
         personnel: params.personnel_id.map(|id| id.0),
-        unit: unit_of(params.programme_id, params.directorate_id, params.department_id)?,
+        unit: unit_of(
+            &organisation,
+            params.programme_id,
+            params.directorate_id,
+            params.department_id,
+        ),
         kind: params.kind,
         from: day(params.from),
         to: day(params.to),

@@ -245,12 +245,17 @@ pub(super) async fn stats(
     CurrentUser(actor): CurrentUser,
     QueryParams(params): QueryParams<StatsParams>,
 ) -> Result<Json<Stats>, ApiError> {
-    let unit = unit_of(params.programme_id, params.directorate_id, params.department_id)?;
+    let organisation = state.services.organisation.names().await?;
+    let unit = unit_of(
+        &organisation,
+        params.programme_id,
+        params.directorate_id,
+        params.department_id,
+    );
     let dashboard = state
         .services
         .dashboard
         .figures(&actor, unit, day(params.on))
         .await?;
-    let organisation = state.services.organisation.names().await?;
     Ok(Json(Stats::of(&dashboard, &organisation)))
 }

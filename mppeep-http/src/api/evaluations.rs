@@ -179,9 +179,15 @@ pub(super) async fn list(
     QueryParams(params): QueryParams<EvaluationParams>,
 ) -> Result<Json<List<EvaluationItem>>, ApiError> {
     let page = params.page()?;
+    let organisation = state.services.organisation.names().await?;
     let filter = EvaluationFilter {
         personnel: params.personnel_id.map(|id| id.0),
-        unit: unit_of(params.programme_id, params.directorate_id, params.department_id)?,
+        unit: unit_of(
+            &organisation,
+            params.programme_id,
+            params.directorate_id,
+            params.department_id,
+        ),
         year: params.year,
         mark_from: mark_param("mark_from", params.mark_from.as_deref())?,
         mark_to: mark_param("mark_to", params.mark_to.as_deref())?,

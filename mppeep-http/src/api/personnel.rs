@@ -6,6 +6,7 @@ use axum::response::Response;
 use mppeep_core::domain::codes::{AdministrativePosition, AgentStatus, DepartureReason, Sex};
 use mppeep_core::domain::grade::{Grade, GradeCategory};
 use mppeep_core::domain::id::{DepartmentId, DirectorateId, PersonnelId, ProgrammeId};
+use mppeep_core::domain::organisation::Organisation;
 use mppeep_core::domain::parse::civil_date;
 use mppeep_core::domain::permission::{Action, Resource};
 use mppeep_core::domain::personnel::Departure;
@@ -159,12 +160,17 @@ list_query! {
 }
 
 impl PersonnelParams {
-    fn into_list(self) -> Result<ListPersonnel, ApiError> {
+    fn into_list(self, organisation: &Organisation) -> Result<ListPersonnel, ApiError> {
         let page = self.page()?;
         let on = |flag: Option<bool>| flag.unwrap_or(false);
         let filter = PersonnelFilter {
             words: self.q.as_deref().map(search_words).unwrap_or_default(),
-            unit: unit_of(self.programme_id, self.directorate_id, self.department_id)?,
+            unit: unit_of(
+                organisation,
+                self.programme_id,
+                self.directorate_id,
+                self.department_id,
+            ),
             unassigned: on(self.unassigned),
             category: self.category,
             grade: self.grade.map(|grade| grade.0),
@@ -207,7 +213,12 @@ pub(super) async fn list(
     CurrentUser(actor): CurrentUser,
     QueryParams(params): QueryParams<PersonnelParams>,
 ) -> Result<Json<List<PersonnelItem>>, ApiError> {
-    let page = state.services.personnel.list(&actor, params.into_list()?).await?;
+    let organisation = state.services.organisation.names().await?;
+    let page = state
+        .services
+        .personnel
+        .list(&actor, params.into_list(&organisation)?)
+        .await?;
     let today = state.services.context.today();
     Ok(List::of(page, |view| PersonnelItem::row(&view, today)))
 }

@@ -36,6 +36,8 @@ enum Form {
     Id,
     /// An e-mail address.
     Email,
+    /// A telephone number.
+    Phone,
 }
 
 /// One line of the table: the field, its form, an example as text (none is null), and what it is.
@@ -61,7 +63,7 @@ fn grades() -> Vec<Cow<'static, str>> {
 
 /// The table. All examples together are a valid file.
 const FIELDS: &[Line] = {
-    use Form::{Code, Day, Email, Id, Whole};
+    use Form::{Code, Day, Email, Id, Phone, Whole};
     use PersonnelField as F;
     &[
         Line(
@@ -159,13 +161,13 @@ const FIELDS: &[Line] = {
         ),
         Line(
             F::WorkPhone,
-            Form::Line(30),
+            Phone,
             Some("+225 27 20 21 22 23"),
             "Telephone at the office.",
         ),
         Line(
             F::PersonalPhone,
-            Form::Line(30),
+            Phone,
             Some("+225 07 01 02 03 04"),
             "Private telephone.",
         ),
@@ -220,9 +222,14 @@ fn property(line: &Line, may_be_null: bool, has_example: bool) -> Object {
     };
     let object = ObjectBuilder::new().schema_type(kind).description(Some(*about));
     let object = match form {
-        Form::Line(max) => object.max_length(Some(*max)),
+        Form::Line(max) => object
+            .max_length(Some(*max))
+            .min_length((!may_be_null).then_some(1)),
         Form::Day => object.format(Some(SchemaFormat::KnownFormat(KnownFormat::Date))),
         Form::Id => object.format(Some(SchemaFormat::KnownFormat(KnownFormat::Uuid))),
+        Form::Phone => object
+            .pattern(Some("^[ ()./-]*\\+?([0-9][ ()./-]*){6,15}$"))
+            .max_length(Some(30)),
         Form::Email => object
             .max_length(Some(254))
             .format(Some(SchemaFormat::KnownFormat(KnownFormat::Email))),

@@ -4,12 +4,15 @@
 use std::str::FromStr;
 
 use axum::Json;
+use axum::body::Body;
 use axum::extract::{FromRequest, Request};
+use bytes::Bytes;
 use http::header;
 use jiff::civil::Date;
 use mppeep_core::domain::activity::EntityKind;
 use mppeep_core::domain::evaluation::Mark;
-use mppeep_core::domain::organisation::UnitRef;
+use mppeep_core::domain::id::{DepartmentId, DirectorateId, ProgrammeId};
+use mppeep_core::domain::organisation::{Organisation, UnitRef};
 use mppeep_core::domain::parse::civil_date;
 use mppeep_core::domain::validation::Rule;
 use mppeep_core::ports::page::{Cursor, Page, PageRequest, PageStart};
@@ -21,6 +24,7 @@ use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaType, Type};
 
 use super::answers::{ApiError, wrong};
 use crate::extract::JsonBody;
+use crate::middleware::body;
 use crate::problem::Problem;
 
 /// Most rows of one page.
@@ -63,27 +67,14 @@ impl<T> List<T> {
     }
 }
 
-/// The page that a query asks for, by cursor or by number.
+/// The page that a query asks for: `limit` goes before `size`, and a cursor before a number.
 pub(super) fn page_request(
     limit: Option<u32>,
     cursor: Option<&str>,
     page: Option<u32>,
     size: Option<u32>,
 ) -> Result<PageRequest, Problem> {
-    let both = |field| {
-        wrong(
-            field,
-            "mismatch",
-            "Choisissez la pagination par curseur ou par numéro de page.",
-        )
-    };
-    if limit.is_some() && size.is_some() {
-        return Err(both("size"));
-    }
-    if cursor.is_some() && page.is_some() {
-        return Err(both("page"));
-    }
-    let field = if size.is_some() { "size" } else { "limit" };
+    let field = if limit.is_some() { "limit" } else { "size" };
     let rows = limit.or(size).unwrap_or(USUAL_ROWS);
     if !(1..=MAX_ROWS).contains(&rows) {
         return Err(out_of_range(field, 1, MAX_ROWS));
@@ -133,10 +124,10 @@ macro_rules! list_query {
             limit: Option<u32>,
             /// Where the page starts: `next_cursor` of the page before.
             cursor: Option<String>,
-            /// Number of the page, from 1, instead of a cursor.
+            /// Number of the page, from 1, when there is no cursor.
             #[param(minimum = 1, example = 1)]
             page: Option<u32>,
-            /// Rows of a page, as `limit`.
+            /// Rows of a page, when there is no `limit`.
             #[param(minimum = 1, maximum = 200, example = 50)]
             size: Option<u32>,
         }
@@ -184,26 +175,25 @@ pub(super) fn day(date: Option<QueryDate>) -> Option<Date> {
     date.map(|date| date.0.0)
 }
 
-/// The one unit that a query names.
+/// The unit whose agents a query asks for: the narrowest one named, when it lies in the wider ones. Nobody is in two
+/// units that do not hold each other; a department that does not exist stands for that.
 pub(super) fn unit_of(
-    programme: Option<Text<mppeep_core::domain::id::ProgrammeId>>,
-    directorate: Option<Text<mppeep_core::domain::id::DirectorateId>>,
-    department: Option<Text<mppeep_core::domain::id::DepartmentId>>,
-) -> Result<Option<UnitRef>, Problem> {
+    organisation: &Organisation,
+    programme: Option<Text<ProgrammeId>>,
+    directorate: Option<Text<DirectorateId>>,
+    department: Option<Text<DepartmentId>>,
+) -> Option<UnitRef> {
     let units = [
-        programme.map(|id| UnitRef::Programme(id.0)),
-        directorate.map(|id| UnitRef::Directorate(id.0)),
         department.map(|id| UnitRef::Department(id.0)),
+        directorate.map(|id| UnitRef::Directorate(id.0)),
+        programme.map(|id| UnitRef::Programme(id.0)),
     ];
     let mut named = units.into_iter().flatten();
-    match (named.next(), named.next()) {
-        (unit, None) => Ok(unit),
-        _ => Err(wrong(
-            "department_id",
-            "mismatch",
-            "Une seule unité peut être demandée.",
-        )),
-    }
+    let narrowest = named.next()?;
+    let departments = organisation.departments_of(narrowest);
+    let holds = |wider: UnitRef| departments.is_subset(&organisation.departments_of(wider));
+    let nobody = UnitRef::Department(DepartmentId::from_uuid(uuid::Uuid::nil()));
+    Some(if named.all(holds) { narrowest } else { nobody })
 }
 
 /// A member that may be absent (left as it is), null (removed) or a value.
@@ -276,10 +266,18 @@ where
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        let empty = http_body::Body::size_hint(request.body()).exact() == Some(0);
-        if empty && !request.headers().contains_key(header::CONTENT_TYPE) {
+        let (parts, body) = request.into_parts();
+        let bytes = body::read(body).await?;
+        if bytes.is_empty() && !parts.headers.contains_key(header::CONTENT_TYPE) {
             return Ok(Self(T::default()));
         }
+        // As in the description: null is no body either.
+        let bytes = if bytes.trim_ascii() == b"null" {
+            Bytes::from_static(b"{}")
+        } else {
+            bytes
+        };
+        let request = Request::from_parts(parts, Body::from(bytes));
         JsonBody::from_request(request, state)
             .await
             .map(|JsonBody(body)| Self(body))
@@ -363,9 +361,9 @@ mod tests {
             (Some(0), None, None, None, "limit"),
             (Some(201), None, None, None, "limit"),
             (None, None, None, Some(201), "size"),
-            (Some(1), None, None, Some(1), "size"),
             (None, Some("?"), None, None, "cursor"),
-            (None, Some("e30"), Some(1), None, "page"),
+            (None, Some("e30"), Some(1), None, "cursor"),
+            (Some(201), None, None, Some(1), "limit"),
             (None, None, Some(0), None, "page"),
             (None, None, Some(u32::MAX), Some(200), "page"),
         ] {

@@ -123,7 +123,10 @@ async fn save_section(
 ) -> Result<Response, ApiError> {
     let present = version_of(&*state.services.settings.read(actor).await?, section);
     let version = if_match.check(body.version(), present)?;
-    let value = serde_json::to_value(body).map_err(Problem::internal)?;
+    let mut value = serde_json::to_value(body).map_err(Problem::internal)?;
+    if let Some(members) = value.as_object_mut() {
+        members.remove("version");
+    }
     state
         .services
         .settings

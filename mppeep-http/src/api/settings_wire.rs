@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use mppeep_core::domain::absence::AbsenceType;
 use mppeep_core::domain::calendar::CountingMode;
+use mppeep_core::domain::grade::{Grade, GradeCategory};
 use mppeep_core::domain::settings::RetirementMode;
 use serde::{Deserialize, Serialize};
-use utoipa::openapi::schema::{Object, ObjectBuilder};
+use utoipa::openapi::schema::{AdditionalProperties, Object, ObjectBuilder, Type};
 
 use super::schema::{code, nullable_code, with_example};
 
@@ -19,7 +20,6 @@ macro_rules! sections {
         #[schema(as = $schema)]
         pub(super) struct $name {
             /// The version the client read; 0 when the section was never saved.
-            #[serde(skip_serializing)]
             #[schema(example = 0)]
             pub(super) version: Option<i64>,
             $(
@@ -64,8 +64,29 @@ fn modes() -> Object {
         .iter()
         .fold(ObjectBuilder::new(), |object, kind| {
             object.property(kind.code(), counting_mode())
-        });
+        })
+        .additional_properties(Some(AdditionalProperties::FreeForm(false)));
     with_example(object, example.into())
+}
+
+fn ages() -> Object {
+    let high = |grade: &Grade| grade.category() == GradeCategory::A && grade.number() >= 4;
+    let limit = |grade: &Grade| if high(grade) { 65 } else { 60 };
+    let example: serde_json::Map<String, serde_json::Value> = Grade::all()
+        .iter()
+        .map(|grade| (grade.to_string(), limit(grade).into()))
+        .collect();
+    let object = Grade::all().iter().fold(ObjectBuilder::new(), |object, grade| {
+        let age = ObjectBuilder::new()
+            .schema_type(Type::Integer)
+            .minimum(Some(40))
+            .maximum(Some(80));
+        object.property(grade.to_string(), with_example(age, limit(grade).into()))
+    });
+    with_example(
+        object.additional_properties(Some(AdditionalProperties::FreeForm(false))),
+        example.into(),
+    )
 }
 
 fn retirement_mode() -> Object {
@@ -133,10 +154,7 @@ sections! {
     /// Ages and day of retirement.
     RetirementSection as RetirementSettings {
         /// Age limit by grade, in years.
-        #[schema(value_type = Option<std::collections::HashMap<String, u8>>, example = json!({
-            "A1": 60, "A2": 60, "A3": 60, "A4": 65, "A5": 65, "A6": 65, "A7": 65, "B1": 60, "B2": 60, "B3": 60,
-            "C1": 60, "C2": 60, "C3": 60, "D1": 60, "D2": 60
-        }))]
+        #[schema(schema_with = ages, required = false)]
         ages: BTreeMap<String, u8>,
         /// Age limit where the grade is not known, in years.
         #[schema(example = 60, minimum = 40, maximum = 80)]

@@ -176,7 +176,7 @@ impl Description {
             "object" => value.is_object(),
             _ => false,
         };
-        if !kinds.is_empty() && !kinds.iter().any(|kind| of(kind)) {
+        if !kinds.is_empty() && !kinds.iter().any(of) {
             faults.push(format!("{at}: {value} is no {kinds:?}"));
         }
         if let Some(known) = schema["enum"].as_array()
@@ -201,6 +201,9 @@ impl Description {
             }
         }
         for (name, member) in members {
+            if schema["additionalProperties"] == false && schema["properties"].get(name).is_none() {
+                faults.push(format!("{at}: {name} is not described"));
+            }
             if let Some(property) = schema["properties"].get(name) {
                 self.fits(member, property, &format!("{at}.{name}"), faults);
             }

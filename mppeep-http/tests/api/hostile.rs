@@ -204,7 +204,9 @@ async fn no_document_breaks_an_operation() {
         } else {
             operation.path.clone()
         };
-        for body in &bodies {
+        // Where a body may be left out, null is none.
+        let refused = |body: &&Vec<u8>| operation.body_required || body.as_slice() != b"null";
+        for body in bodies.iter().filter(refused) {
             let kind = [("content-type", "application/json")];
             let answer = admin
                 .send(&operation.method, &format!("{API}{path}"), &kind, body.clone())

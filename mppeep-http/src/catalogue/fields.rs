@@ -1,13 +1,13 @@
 //! French names of fields, and their values as people read them.
 
 use mppeep_core::domain::absence::AbsenceType;
+use mppeep_core::domain::activity::FieldChange;
 use mppeep_core::domain::calendar::Half;
 use mppeep_core::domain::codes::{
     AdministrativePosition, AgentStatus, BirthPrecision, DepartureReason, MaritalStatus, Sex,
 };
 use mppeep_core::domain::evaluation::Criterion;
 use mppeep_core::domain::organisation::Organisation;
-use mppeep_core::domain::activity::FieldChange;
 use mppeep_core::domain::personnel::PersonnelField;
 use mppeep_core::domain::user::{Role, UserStatus};
 
@@ -142,7 +142,10 @@ pub(crate) fn field_value(code: &str, value: &str, units: Option<&Organisation>)
         "roles" => Some(
             value
                 .split(", ")
-                .map(|code| Role::by_code(code).map_or_else(|| code.to_owned(), |role| labels::role_short(role).to_owned()))
+                .map(|code| {
+                    Role::by_code(code)
+                        .map_or_else(|| code.to_owned(), |role| labels::role_short(role).to_owned())
+                })
                 .collect::<Vec<_>>()
                 .join(", "),
         ),
@@ -177,7 +180,10 @@ pub(crate) fn field_value(code: &str, value: &str, units: Option<&Organisation>)
 #[must_use]
 pub(crate) fn changes(changes: &[FieldChange], units: Option<&Organisation>) -> Vec<Change> {
     let read = |code: &str, value: &Option<String>| {
-        value.as_deref().map(|value| field_value(code, value, units)).unwrap_or_default()
+        value
+            .as_deref()
+            .map(|value| field_value(code, value, units))
+            .unwrap_or_default()
     };
     changes
         .iter()

@@ -7,7 +7,17 @@ use jiff::{Timestamp, tz::TimeZone};
 const THOUSANDS: char = '\u{202f}';
 
 const MONTHS: [&str; 12] = [
-    "janvier", "février", "mars", "avril", "mai", "juin", "juillet", "août", "septembre", "octobre", "novembre",
+    "janvier",
+    "février",
+    "mars",
+    "avril",
+    "mai",
+    "juin",
+    "juillet",
+    "août",
+    "septembre",
+    "octobre",
+    "novembre",
     "décembre",
 ];
 
@@ -24,7 +34,11 @@ pub(crate) fn date(date: Date) -> String {
 /// A date as « 5 mars 2026 ».
 #[must_use]
 pub(crate) fn date_long(date: Date) -> String {
-    let day = if date.day() == 1 { "1er".to_owned() } else { date.day().to_string() };
+    let day = if date.day() == 1 {
+        "1er".to_owned()
+    } else {
+        date.day().to_string()
+    };
     format!("{day} {} {}", month(date.month()), date.year())
 }
 
@@ -61,7 +75,11 @@ pub(crate) fn month_short(number: i8) -> &'static str {
 }
 
 fn name_of(names: &'static [&'static str; 12], number: i8) -> &'static str {
-    usize::try_from(i16::from(number) - 1).ok().and_then(|index| names.get(index)).copied().unwrap_or_default()
+    usize::try_from(i16::from(number) - 1)
+        .ok()
+        .and_then(|index| names.get(index))
+        .copied()
+        .unwrap_or_default()
 }
 
 /// The civil date of an instant in the country: Abidjan and Dakar are at UTC+0 all the year.
@@ -74,14 +92,25 @@ pub(crate) fn day_of(instant: Timestamp) -> Date {
 #[must_use]
 pub(crate) fn instant(instant: Timestamp) -> String {
     let local = instant.to_zoned(TimeZone::UTC);
-    format!("{} à {:02}:{:02}", date(local.date()), local.hour(), local.minute())
+    format!(
+        "{} à {:02}:{:02}",
+        date(local.date()),
+        local.hour(),
+        local.minute()
+    )
 }
 
 /// An instant as `05/03/2026 10:42:07`.
 #[must_use]
 pub(crate) fn instant_precise(instant: Timestamp) -> String {
     let local = instant.to_zoned(TimeZone::UTC);
-    format!("{} {:02}:{:02}:{:02}", date(local.date()), local.hour(), local.minute(), local.second())
+    format!(
+        "{} {:02}:{:02}:{:02}",
+        date(local.date()),
+        local.hour(),
+        local.minute(),
+        local.second()
+    )
 }
 
 /// How long ago an instant is, as « il y a 5 min », « hier à 10:42 », then its date.
@@ -140,7 +169,11 @@ pub(crate) fn half_days(value: i64) -> String {
     let days = value.unsigned_abs() / 2;
     let half = if value % 2 == 0 { "" } else { ",5" };
     let sign = if value < 0 { "−" } else { "" };
-    let noun = if value.unsigned_abs() >= 4 { "jours" } else { "jour" };
+    let noun = if value.unsigned_abs() >= 4 {
+        "jours"
+    } else {
+        "jour"
+    };
     format!("{sign}{}{half} {noun}", number(days))
 }
 

@@ -255,7 +255,9 @@ pub(crate) fn role_short(role: Role) -> &'static str {
 
 /// The choices of a closed list, by code and label.
 pub(crate) fn choices<T: Label>(all: &[T], code: impl Fn(T) -> &'static str) -> Vec<Choice> {
-    all.iter().map(|value| Choice::new(code(*value), value.label())).collect()
+    all.iter()
+        .map(|value| Choice::new(code(*value), value.label()))
+        .collect()
 }
 
 /// A period in words: « le 5 mars 2026 (matin) », « du 11/05/2026 au 29/05/2026 ».
@@ -263,10 +265,22 @@ pub(crate) fn choices<T: Label>(all: &[T], code: impl Fn(T) -> &'static str) -> 
 pub(crate) fn period(period: Period) -> String {
     let half = |half: Half| format!(" ({})", half.label());
     let (start, end) = (period.start(), period.end());
-    let first = if period.start_half() == Half::Pm { half(Half::Pm) } else { String::new() };
-    let last = if period.end_half() == Half::Am { half(Half::Am) } else { String::new() };
+    let first = if period.start_half() == Half::Pm {
+        half(Half::Pm)
+    } else {
+        String::new()
+    };
+    let last = if period.end_half() == Half::Am {
+        half(Half::Am)
+    } else {
+        String::new()
+    };
     if start == end {
-        return format!("le {}{}", super::date(start), if first.is_empty() { last } else { first });
+        return format!(
+            "le {}{}",
+            super::date(start),
+            if first.is_empty() { last } else { first }
+        );
     }
     format!("du {}{first} au {}{last}", super::date(start), super::date(end))
 }

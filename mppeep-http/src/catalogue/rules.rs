@@ -19,17 +19,30 @@ pub(crate) fn rule_message(rule: &Rule) -> String {
         }
         Rule::Format { expected } => format!("La forme attendue est : {expected}"),
         Rule::OutOfRange { min, max } => {
-            format!("La valeur doit être comprise entre {} et {}.", bound(min), bound(max))
+            format!(
+                "La valeur doit être comprise entre {} et {}.",
+                bound(min),
+                bound(max)
+            )
         }
         Rule::Unknown { nearest } if nearest.is_empty() => "Cette valeur n’est pas connue.".to_owned(),
         Rule::Unknown { nearest } => {
             let list: Vec<String> = nearest.iter().map(|name| format!("« {name} »")).collect();
-            format!("Cette valeur n’est pas connue. Vouliez-vous dire {} ?", list.join(" ou "))
+            format!(
+                "Cette valeur n’est pas connue. Vouliez-vous dire {} ?",
+                list.join(" ou ")
+            )
         }
-        Rule::MustFollow { other, or_equal: true } => {
+        Rule::MustFollow {
+            other,
+            or_equal: true,
+        } => {
             format!("Cette date ne peut pas précéder « {} ».", field_name(other))
         }
-        Rule::MustFollow { other, or_equal: false } => {
+        Rule::MustFollow {
+            other,
+            or_equal: false,
+        } => {
             format!("Cette date doit suivre « {} ».", field_name(other))
         }
         Rule::InFuture => "Cette date est trop loin dans l’avenir.".to_owned(),
@@ -41,7 +54,10 @@ pub(crate) fn rule_message(rule: &Rule) -> String {
         }
         Rule::NotAllowed => "Vous n’avez pas le droit de modifier ce champ.".to_owned(),
         Rule::InUse { count } => {
-            format!("Encore utilisé par {}.", format::plural(*count, "enregistrement", "enregistrements"))
+            format!(
+                "Encore utilisé par {}.",
+                format::plural(*count, "enregistrement", "enregistrements")
+            )
         }
         _ => "Cette valeur n’est pas acceptée.".to_owned(),
     }
@@ -49,7 +65,8 @@ pub(crate) fn rule_message(rule: &Rule) -> String {
 
 /// A limit as people read it: dates are written in French.
 fn bound(text: &str) -> String {
-    text.parse::<jiff::civil::Date>().map_or_else(|_| text.to_owned(), format::date)
+    text.parse::<jiff::civil::Date>()
+        .map_or_else(|_| text.to_owned(), format::date)
 }
 
 /// Violations as the errors of a form.
@@ -69,14 +86,29 @@ mod tests {
     #[test]
     fn rules_are_said_in_french() {
         assert_eq!(
-            rule_message(&Rule::OutOfRange { min: "1900-01-01".into(), max: "2200-12-31".into() }),
+            rule_message(&Rule::OutOfRange {
+                min: "1900-01-01".into(),
+                max: "2200-12-31".into()
+            }),
             "La valeur doit être comprise entre 01/01/1900 et 31/12/2200."
         );
         assert_eq!(
-            rule_message(&Rule::MustFollow { other: "birth_date", or_equal: false }),
+            rule_message(&Rule::MustFollow {
+                other: "birth_date",
+                or_equal: false
+            }),
             "Cette date doit suivre « Date de naissance »."
         );
-        let errors = form_errors(&Violations::one("grade", Rule::Unknown { nearest: vec!["A4".into()] }));
-        assert!(errors.get("grade").is_some_and(|message| message.contains("« A4 »")));
+        let errors = form_errors(&Violations::one(
+            "grade",
+            Rule::Unknown {
+                nearest: vec!["A4".into()],
+            },
+        ));
+        assert!(
+            errors
+                .get("grade")
+                .is_some_and(|message| message.contains("« A4 »"))
+        );
     }
 }

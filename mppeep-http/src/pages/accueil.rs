@@ -106,18 +106,32 @@ async fn home(
 /// « Bonjour » and the first given name of the file, else the name of the account.
 async fn hello(visit: &Visit, state: &AppState) -> String {
     let file = match visit.actor.personnel {
-        Some(id) => state.services.personnel.get(&visit.actor, id, Reveal::Hidden).await.ok(),
+        Some(id) => state
+            .services
+            .personnel
+            .get(&visit.actor, id, Reveal::Hidden)
+            .await
+            .ok(),
         None => None,
     };
     let given = file
         .and_then(|agent| agent.get(PersonnelField::GivenNames))
         .and_then(|names| names.split_whitespace().next().map(str::to_owned));
-    format!("Bonjour {}", given.unwrap_or_else(|| visit.actor.display_name.clone()))
+    format!(
+        "Bonjour {}",
+        given.unwrap_or_else(|| visit.actor.display_name.clone())
+    )
 }
 
 async fn next_holiday(visit: &Visit, state: &AppState) -> Result<String, Problem> {
     let until = visit.today.saturating_add(Span::new().months(6));
-    let next = state.services.holidays.between(visit.today, until).await?.into_iter().next();
+    let next = state
+        .services
+        .holidays
+        .between(visit.today, until)
+        .await?
+        .into_iter()
+        .next();
     Ok(next.map_or_else(String::new, |holiday| {
         let days = (holiday.date - visit.today).get_days();
         let when = match days {
@@ -126,7 +140,11 @@ async fn next_holiday(visit: &Visit, state: &AppState) -> Result<String, Problem
             days => format!("dans {days} jours"),
         };
         let estimated = if holiday.estimated { ", date estimée" } else { "" };
-        format!("{} : {} ({when}{estimated})", holiday.label, catalogue::date_full(holiday.date))
+        format!(
+            "{} : {} ({when}{estimated})",
+            holiday.label,
+            catalogue::date_full(holiday.date)
+        )
     }))
 }
 
@@ -140,12 +158,20 @@ async fn figures(
         return Ok((Vec::new(), Vec::new()));
     }
     let board = state.services.dashboard.figures(&visit.actor, None, None).await?;
-    let view = View { visit, board: &board, links: Links::new(visit.urls(), &visit.actor, None) };
+    let view = View {
+        visit,
+        board: &board,
+        links: Links::new(visit.urls(), &visit.actor, None),
+    };
     let mut kpis = view.headcount_kpis();
     kpis.push(view.retirement_kpi());
     kpis.extend(view.file_kpis());
     let mut alerts = Vec::new();
-    let shown = |count| board.shown(count).map_or_else(|| "moins de 5".to_owned(), catalogue::number);
+    let shown = |count| {
+        board
+            .shown(count)
+            .map_or_else(|| "moins de 5".to_owned(), catalogue::number)
+    };
     let figures = &board.figures;
     if figures.retiring_6_months > 0 {
         alerts.push(Line {
@@ -191,10 +217,23 @@ async fn figures(
 
 /// Active units without a head, in one line.
 fn headless(visit: &Visit, units: &Organisation) -> Option<Line> {
-    let without = |fields: &mppeep_core::domain::organisation::UnitFields| fields.active && fields.head.is_none();
-    let count = units.programmes.iter().filter(|unit| without(&unit.fields)).count()
-        + units.directorates.iter().filter(|unit| without(&unit.fields)).count()
-        + units.departments.iter().filter(|unit| without(&unit.fields)).count();
+    let without =
+        |fields: &mppeep_core::domain::organisation::UnitFields| fields.active && fields.head.is_none();
+    let count = units
+        .programmes
+        .iter()
+        .filter(|unit| without(&unit.fields))
+        .count()
+        + units
+            .directorates
+            .iter()
+            .filter(|unit| without(&unit.fields))
+            .count()
+        + units
+            .departments
+            .iter()
+            .filter(|unit| without(&unit.fields))
+            .count();
     (count > 0).then(|| Line {
         title: catalogue::plural_of(count, "unité sans responsable", "unités sans responsable"),
         url: Some(visit.url("/organigramme?sans_responsable=1")),
@@ -208,15 +247,25 @@ async fn own_file(
     state: &AppState,
     units: &Organisation,
 ) -> Result<Option<(String, Facts)>, Problem> {
-    let Some(id) = visit.actor.personnel else { return Ok(None) };
-    let Ok(agent) = state.services.personnel.get(&visit.actor, id, Reveal::Hidden).await else {
+    let Some(id) = visit.actor.personnel else {
+        return Ok(None);
+    };
+    let Ok(agent) = state
+        .services
+        .personnel
+        .get(&visit.actor, id, Reveal::Hidden)
+        .await
+    else {
         return Ok(None);
     };
     let department = agent.department().and_then(|id| units.department(id));
     let service = department.map_or_else(|| "Sans affectation".to_owned(), |unit| unit.fields.name.clone());
     let mut facts = vec![
         Fact::new("Matricule", agent.matricule()),
-        Fact::new("Fonction", agent.get(PersonnelField::JobTitle).unwrap_or_default()),
+        Fact::new(
+            "Fonction",
+            agent.get(PersonnelField::JobTitle).unwrap_or_default(),
+        ),
         Fact::new("Service", service),
     ];
     if let Some(grade) = agent.grade() {
@@ -228,15 +277,29 @@ async fn own_file(
     if let Some(date) = agent.retirement_date() {
         facts.push(Fact::new("Départ à la retraite", catalogue::date(date)));
     }
-    Ok(Some((visit.url(&format!("/personnel/{id}")), Facts { facts, rows: false })))
+    Ok(Some((
+        visit.url(&format!("/personnel/{id}")),
+        Facts { facts, rows: false },
+    )))
 }
 
 async fn own_absences(visit: &Visit, state: &AppState) -> Result<Option<Card>, Problem> {
-    let Some(id) = visit.actor.personnel.filter(|_| visit.may(Resource::Absence, Action::Read)) else {
+    let Some(id) = visit
+        .actor
+        .personnel
+        .filter(|_| visit.may(Resource::Absence, Action::Read))
+    else {
         return Ok(None);
     };
-    let filter = AbsenceFilter { personnel: Some(id), ..AbsenceFilter::default() };
-    let page = state.services.absences.list(&visit.actor, filter, &PageRequest::first(5)).await?;
+    let filter = AbsenceFilter {
+        personnel: Some(id),
+        ..AbsenceFilter::default()
+    };
+    let page = state
+        .services
+        .absences
+        .list(&visit.actor, filter, &PageRequest::first(5))
+        .await?;
     let lines = page
         .rows
         .into_iter()
@@ -262,11 +325,22 @@ async fn own_absences(visit: &Visit, state: &AppState) -> Result<Option<Card>, P
 }
 
 async fn own_evaluations(visit: &Visit, state: &AppState) -> Result<Option<Card>, Problem> {
-    let Some(id) = visit.actor.personnel.filter(|_| visit.may(Resource::Evaluation, Action::Read)) else {
+    let Some(id) = visit
+        .actor
+        .personnel
+        .filter(|_| visit.may(Resource::Evaluation, Action::Read))
+    else {
         return Ok(None);
     };
-    let filter = EvaluationFilter { personnel: Some(id), ..EvaluationFilter::default() };
-    let page = state.services.evaluations.list(&visit.actor, filter, &PageRequest::first(5)).await?;
+    let filter = EvaluationFilter {
+        personnel: Some(id),
+        ..EvaluationFilter::default()
+    };
+    let page = state
+        .services
+        .evaluations
+        .list(&visit.actor, filter, &PageRequest::first(5))
+        .await?;
     let lines = page
         .rows
         .into_iter()
@@ -300,9 +374,16 @@ async fn absent_today(visit: &Visit, state: &AppState) -> Result<Option<Card>, P
     if !scope.everything && scope.departments.is_empty() {
         return Ok(None);
     }
-    let filter =
-        AbsenceFilter { from: Some(visit.today), to: Some(visit.today), ..AbsenceFilter::default() };
-    let page = state.services.absences.list(&visit.actor, filter, &PageRequest::first(LINES)).await?;
+    let filter = AbsenceFilter {
+        from: Some(visit.today),
+        to: Some(visit.today),
+        ..AbsenceFilter::default()
+    };
+    let page = state
+        .services
+        .absences
+        .list(&visit.actor, filter, &PageRequest::first(LINES))
+        .await?;
     let total = page.total;
     let lines = page
         .rows
@@ -310,7 +391,9 @@ async fn absent_today(visit: &Visit, state: &AppState) -> Result<Option<Card>, P
         .map(|row| Line {
             title: row.full_name,
             url: Some(visit.url(&format!("/personnel/{}", row.absence.personnel))),
-            text: row.department_name.unwrap_or_else(|| "Sans affectation".to_owned()),
+            text: row
+                .department_name
+                .unwrap_or_else(|| "Sans affectation".to_owned()),
             badge: Some(Badge::new(
                 format!(
                     "{} jusqu’au {}",
@@ -323,7 +406,10 @@ async fn absent_today(visit: &Visit, state: &AppState) -> Result<Option<Card>, P
         .collect();
     let more = (total > u64::from(LINES)).then(|| {
         let url = visit.url(&format!("/personnel?absent_on={}", visit.today));
-        (format!("Voir les {} agents absents", catalogue::number(total)), url)
+        (
+            format!("Voir les {} agents absents", catalogue::number(total)),
+            url,
+        )
     });
     Ok(Some(Card {
         title: "Absents aujourd’hui",
@@ -341,7 +427,11 @@ async fn recent(visit: &Visit, state: &AppState) -> Result<Option<Card>, Problem
     let page = state
         .services
         .activity
-        .list(&visit.actor, ActivityFilter::default(), &PageRequest::first(LINES))
+        .list(
+            &visit.actor,
+            ActivityFilter::default(),
+            &PageRequest::first(LINES),
+        )
         .await?;
     let lines = page
         .rows
@@ -355,8 +445,15 @@ async fn recent(visit: &Visit, state: &AppState) -> Result<Option<Card>, Problem
             Line {
                 title: activity.label,
                 url,
-                text: format!("{} · {}", activity.actor_name, catalogue::ago(activity.at, visit.now)),
-                badge: Some(Badge::new(activity.action.label(), catalogue::action_tone(activity.action))),
+                text: format!(
+                    "{} · {}",
+                    activity.actor_name,
+                    catalogue::ago(activity.at, visit.now)
+                ),
+                badge: Some(Badge::new(
+                    activity.action.label(),
+                    catalogue::action_tone(activity.action),
+                )),
             }
         })
         .collect();
@@ -371,17 +468,56 @@ async fn recent(visit: &Visit, state: &AppState) -> Result<Option<Card>, Problem
 fn shortcuts(visit: &Visit) -> Vec<Shortcut> {
     use Action::{Read, Write};
     let all = [
-        (visit.may_all(Resource::Career, Write), "plus", "Nouvel agent", "/personnel/nouveau"),
-        (visit.may(Resource::Import, Write), "upload", "Importer un fichier", "/personnel/importer"),
-        (visit.may_all(Resource::Absence, Write), "calendar", "Enregistrer une absence", "/rh/absences/nouvelle"),
-        (visit.may(Resource::Evaluation, Write), "star", "Évaluer un agent", "/evaluations/nouvelle"),
-        (visit.may_all(Resource::User, Write), "users", "Créer un compte", "/admin/utilisateurs/nouveau"),
-        (visit.may(Resource::Directory, Read), "people", "Consulter l’annuaire", "/personnel"),
-        (visit.may(Resource::Organisation, Read), "tree", "Voir l’organigramme", "/organigramme"),
+        (
+            visit.may_all(Resource::Career, Write),
+            "plus",
+            "Nouvel agent",
+            "/personnel/nouveau",
+        ),
+        (
+            visit.may(Resource::Import, Write),
+            "upload",
+            "Importer un fichier",
+            "/personnel/importer",
+        ),
+        (
+            visit.may_all(Resource::Absence, Write),
+            "calendar",
+            "Enregistrer une absence",
+            "/rh/absences/nouvelle",
+        ),
+        (
+            visit.may(Resource::Evaluation, Write),
+            "star",
+            "Évaluer un agent",
+            "/evaluations/nouvelle",
+        ),
+        (
+            visit.may_all(Resource::User, Write),
+            "users",
+            "Créer un compte",
+            "/admin/utilisateurs/nouveau",
+        ),
+        (
+            visit.may(Resource::Directory, Read),
+            "people",
+            "Consulter l’annuaire",
+            "/personnel",
+        ),
+        (
+            visit.may(Resource::Organisation, Read),
+            "tree",
+            "Voir l’organigramme",
+            "/organigramme",
+        ),
     ];
     all.into_iter()
         .filter(|(shown, ..)| *shown)
-        .map(|(_, icon, label, path)| Shortcut { icon, label, url: visit.url(path) })
+        .map(|(_, icon, label, path)| Shortcut {
+            icon,
+            label,
+            url: visit.url(path),
+        })
         .take(5)
         .collect()
 }

@@ -21,7 +21,11 @@ pub(crate) struct Datum {
 impl Datum {
     /// A number with its label and the list behind it.
     pub(crate) fn new(label: impl Into<String>, value: Option<u64>, url: Option<String>) -> Self {
-        Self { label: label.into(), value, url }
+        Self {
+            label: label.into(),
+            value,
+            url,
+        }
     }
 
     /// The number as shown.
@@ -113,7 +117,8 @@ impl Donut {
     }
 
     fn share_of(&self, item: &Datum) -> String {
-        item.value.map_or_else(String::new, |value| share(value, self.total()))
+        item.value
+            .map_or_else(String::new, |value| share(value, self.total()))
     }
 }
 
@@ -203,13 +208,21 @@ pub(crate) struct Columns {
 
 impl Columns {
     fn legend(&self) -> Vec<(&'static str, &str)> {
-        self.series.iter().enumerate().map(|(index, name)| (series(index), name.as_str())).collect()
+        self.series
+            .iter()
+            .enumerate()
+            .map(|(index, name)| (series(index), name.as_str()))
+            .collect()
     }
 
     /// Each piece of a column.
     fn pieces(&self, column: &Column) -> Vec<Piece> {
         let height = |column: &Column| {
-            if self.grouped { column.values.iter().max().copied().unwrap_or(0) } else { column.total() }
+            if self.grouped {
+                column.values.iter().max().copied().unwrap_or(0)
+            } else {
+                column.total()
+            }
         };
         let tallest = self.columns.iter().map(height).max().unwrap_or(0);
         let places = if self.grouped { self.series.len().max(1) } else { 1 };
@@ -225,7 +238,11 @@ impl Columns {
             pieces.push(Piece {
                 class: series(index),
                 x: 12 + width * place,
-                width: if self.grouped { width.saturating_sub(2) } else { width },
+                width: if self.grouped {
+                    width.saturating_sub(2)
+                } else {
+                    width
+                },
                 top: percent(tallest.saturating_sub(foot + value), tallest),
                 height: percent(*value, tallest),
             });
@@ -236,7 +253,11 @@ impl Columns {
     /// What stands above a column: its total, or its numbers one after the other.
     fn above(&self, column: &Column) -> String {
         if self.grouped {
-            let numbers: Vec<String> = column.values.iter().map(|value| catalogue::number(*value)).collect();
+            let numbers: Vec<String> = column
+                .values
+                .iter()
+                .map(|value| catalogue::number(*value))
+                .collect();
             numbers.join(" · ")
         } else {
             catalogue::number(column.total())
@@ -277,11 +298,17 @@ impl Line {
     /// The points in a box of 100 × 100.
     fn coordinates(&self) -> String {
         let (low, high) = self.bounds();
-        let steps = u64::try_from(self.points.len().saturating_sub(1)).unwrap_or(1).max(1);
+        let steps = u64::try_from(self.points.len().saturating_sub(1))
+            .unwrap_or(1)
+            .max(1);
         (0_u64..)
             .zip(&self.points)
             .map(|(index, (_, value))| {
-                format!("{},{}", percent(index, steps), percent(high.saturating_sub(*value), high - low))
+                format!(
+                    "{},{}",
+                    percent(index, steps),
+                    percent(high.saturating_sub(*value), high - low)
+                )
             })
             .collect::<Vec<_>>()
             .join(" ")
@@ -295,7 +322,11 @@ impl Line {
     /// At most seven labels, so that they stand side by side on a telephone.
     fn labels(&self) -> Vec<&str> {
         let step = self.points.len().div_ceil(7).max(1);
-        self.points.iter().step_by(step).map(|point| point.0.as_str()).collect()
+        self.points
+            .iter()
+            .step_by(step)
+            .map(|point| point.0.as_str())
+            .collect()
     }
 }
 
@@ -316,7 +347,10 @@ mod tests {
             colour: "s1",
         };
         let html = chart.to_string();
-        assert!(html.contains(r#"width="100.0%""#) && html.contains(r#"width="50.0%""#), "{html}");
+        assert!(
+            html.contains(r#"width="100.0%""#) && html.contains(r#"width="50.0%""#),
+            "{html}"
+        );
         assert!(html.contains("&#60; 5") || html.contains("&lt; 5"), "{html}");
         assert!(!html.contains("style="), "{html}");
     }
@@ -329,15 +363,31 @@ mod tests {
             items: vec![datum("A", 1), datum("B", 3)],
             palette: &[],
         };
-        let arcs: Vec<_> = chart.arcs().into_iter().map(|(_, _, length, start)| (length, start)).collect();
-        assert_eq!(arcs, [("25.0".into(), "0.0".into()), ("75.0".into(), "25.0".into())]);
+        let arcs: Vec<_> = chart
+            .arcs()
+            .into_iter()
+            .map(|(_, _, length, start)| (length, start))
+            .collect();
+        assert_eq!(
+            arcs,
+            [("25.0".into(), "0.0".into()), ("75.0".into(), "25.0".into())]
+        );
     }
 
     #[test]
     fn an_empty_chart_draws() {
-        let line = Line { heading: String::new(), series: String::new(), points: Vec::new() };
+        let line = Line {
+            heading: String::new(),
+            series: String::new(),
+            points: Vec::new(),
+        };
         assert!(line.to_string().contains("<svg"));
-        let columns = Columns { heading: String::new(), series: vec!["x".into()], columns: Vec::new(), grouped: false };
+        let columns = Columns {
+            heading: String::new(),
+            series: vec!["x".into()],
+            columns: Vec::new(),
+            grouped: false,
+        };
         assert!(!columns.to_string().is_empty());
     }
 

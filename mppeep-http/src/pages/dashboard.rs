@@ -6,8 +6,8 @@ use axum::response::Response;
 use jiff::civil::Date;
 use mppeep_core::domain::codes::Sex;
 use mppeep_core::domain::organisation::{Organisation, UnitRef};
-use mppeep_core::domain::permission::{Action, Resource};
 use mppeep_core::domain::parse::civil_date;
+use mppeep_core::domain::permission::{Action, Resource};
 use mppeep_core::services::dashboard::Dashboard;
 use serde::Deserialize;
 
@@ -25,7 +25,10 @@ use crate::problem::Problem;
 use crate::routes::{RouteTable, get};
 
 pub(super) fn routes() -> RouteTable {
-    RouteTable::pages().route("/dashboard", get(dashboard).needs(Resource::Statistics, Action::Read))
+    RouteTable::pages().route(
+        "/dashboard",
+        get(dashboard).needs(Resource::Statistics, Action::Read),
+    )
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -83,7 +86,11 @@ async fn dashboard(
     let unit = unit_of(&params, &units);
     let on = params.on.as_deref().and_then(|text| civil_date(text).ok());
     let board = state.services.dashboard.figures(&visit.actor, unit, on).await?;
-    let view = View { visit: &visit, board: &board, links: Links::new(visit.urls(), &visit.actor, unit) };
+    let view = View {
+        visit: &visit,
+        board: &board,
+        links: Links::new(visit.urls(), &visit.actor, unit),
+    };
     let list_params = ListParams {
         programme: params.programme.clone(),
         directorate: params.directorate.clone(),
@@ -92,7 +99,9 @@ async fn dashboard(
     };
     let mut filters = unit_fields(&list_params, &units);
     filters.push(Field::date("on", "Situation au").value(board.on.to_string()));
-    let name = unit.and_then(|unit| units.unit(unit)).map_or("Tout le ministère", |unit| &unit.name);
+    let name = unit
+        .and_then(|unit| units.unit(unit))
+        .map_or("Tout le ministère", |unit| &unit.name);
     let path = visit.url("/dashboard");
     let query = super::ui::Query::new()
         .and("programme", params.programme.unwrap_or_default())
@@ -101,7 +110,10 @@ async fn dashboard(
         .and("on", params.on.clone().unwrap_or_default());
     let (units_title, by_unit) = view.by_unit(unit, &units);
     let template = DashboardTemplate {
-        frame: visit.frame("Tableau de bord").under("Accueil", "/accueil").here("Tableau de bord"),
+        frame: visit
+            .frame("Tableau de bord")
+            .under("Accueil", "/accueil")
+            .here("Tableau de bord"),
         lead: format!("{name}, situation au {}", catalogue::date_long(board.on)),
         filters,
         filtered: unit.is_some() || on.is_some(),
@@ -137,7 +149,10 @@ impl View<'_> {
     }
 
     fn kpi(&self, label: &str, count: u64, url: Option<String>) -> Kpi {
-        let value = self.board.shown(count).map_or_else(|| "< 5".to_owned(), catalogue::number);
+        let value = self
+            .board
+            .shown(count)
+            .map_or_else(|| "< 5".to_owned(), catalogue::number);
         let kpi = Kpi::new(label, value);
         match url {
             Some(url) => kpi.link(url),
@@ -147,22 +162,38 @@ impl View<'_> {
 
     pub(super) fn retirement_kpi(&self) -> Kpi {
         let figures = &self.board.figures;
-        let soon = self.board.shown(figures.retiring_6_months).map_or_else(|| "< 5".to_owned(), catalogue::number);
+        let soon = self
+            .board
+            .shown(figures.retiring_6_months)
+            .map_or_else(|| "< 5".to_owned(), catalogue::number);
         let kpi = self
-            .kpi("Retraites sous 12 mois", figures.retiring_12_months, self.links.retiring(self.board.on, 12))
+            .kpi(
+                "Retraites sous 12 mois",
+                figures.retiring_12_months,
+                self.links.retiring(self.board.on, 12),
+            )
             .hint(format!("dont {soon} sous 6 mois"));
-        if figures.retiring_12_months > 0 { kpi.tone(Tone::Warning) } else { kpi }
+        if figures.retiring_12_months > 0 {
+            kpi.tone(Tone::Warning)
+        } else {
+            kpi
+        }
     }
 
     pub(super) fn headcount_kpis(&self) -> Vec<Kpi> {
         let figures = &self.board.figures;
         let active = self.links.career("position", "active");
         vec![
-            self.kpi("Effectif", figures.total, self.links.all(&self.visit.actor)).hint("agents en service"),
+            self.kpi("Effectif", figures.total, self.links.all(&self.visit.actor))
+                .hint("agents en service"),
             self.kpi("En activité", figures.active, active)
                 .hint(format!("{} de l’effectif", share(figures.active, figures.total))),
-            self.kpi("Absents ce jour", figures.absent, self.links.absent_on(self.board.on))
-                .hint(format!("{} de l’effectif", share(figures.absent, figures.total))),
+            self.kpi(
+                "Absents ce jour",
+                figures.absent,
+                self.links.absent_on(self.board.on),
+            )
+            .hint(format!("{} de l’effectif", share(figures.absent, figures.total))),
         ]
     }
 
@@ -172,7 +203,10 @@ impl View<'_> {
         let mut kpis = vec![self.kpi("Dossiers incomplets", figures.incomplete, incomplete)];
         if figures.unassigned > 0 {
             let url = self.links.unassigned(&self.visit.actor);
-            kpis.push(self.kpi("Sans affectation", figures.unassigned, url).tone(Tone::Warning));
+            kpis.push(
+                self.kpi("Sans affectation", figures.unassigned, url)
+                    .tone(Tone::Warning),
+            );
         }
         kpis
     }
@@ -206,7 +240,12 @@ impl View<'_> {
                 None => self.datum("Sans grade", tally.count, self.links.career("grade", "none")),
             })
             .collect();
-        Donut { heading: "Catégorie".to_owned(), unit: "agents".to_owned(), items, palette: &[] }
+        Donut {
+            heading: "Catégorie".to_owned(),
+            unit: "agents".to_owned(),
+            items,
+            palette: &[],
+        }
     }
 
     fn sexes(&self) -> Donut {
@@ -224,7 +263,12 @@ impl View<'_> {
             })
             .collect();
         // The colours of the pyramid: women first, then men, then those whose sex is not recorded.
-        Donut { heading: "Sexe".to_owned(), unit: "agents".to_owned(), items, palette: &["s2", "s3", "s7"] }
+        Donut {
+            heading: "Sexe".to_owned(),
+            unit: "agents".to_owned(),
+            items,
+            palette: &["s2", "s3", "s7"],
+        }
     }
 
     fn pyramid(&self) -> Pyramid {
@@ -240,7 +284,10 @@ impl View<'_> {
                 let url = |sex: Sex| {
                     self.links.careers(&[
                         ("sex", sex.code().to_owned()),
-                        ("born_from", earliest.map(|date| date.to_string()).unwrap_or_default()),
+                        (
+                            "born_from",
+                            earliest.map(|date| date.to_string()).unwrap_or_default(),
+                        ),
                         ("born_to", latest.map(|date| date.to_string()).unwrap_or_default()),
                     ])
                 };
@@ -258,7 +305,11 @@ impl View<'_> {
                 }
             })
             .collect();
-        Pyramid { bands, left: "Hommes".to_owned(), right: "Femmes".to_owned() }
+        Pyramid {
+            bands,
+            left: "Hommes".to_owned(),
+            right: "Femmes".to_owned(),
+        }
     }
 
     fn grades(&self) -> BarList {
@@ -275,7 +326,12 @@ impl View<'_> {
                 None => self.datum("Sans", tally.count, self.links.career("grade", "none")),
             })
             .collect();
-        BarList { heading: "Grade".to_owned(), items, narrow: true, colour: "s1" }
+        BarList {
+            heading: "Grade".to_owned(),
+            items,
+            narrow: true,
+            colour: "s1",
+        }
     }
 
     fn positions(&self) -> BarList {
@@ -285,10 +341,19 @@ impl View<'_> {
             .by_position
             .iter()
             .map(|tally| {
-                self.datum(tally.of.label(), tally.count, self.links.career("position", tally.of.code()))
+                self.datum(
+                    tally.of.label(),
+                    tally.count,
+                    self.links.career("position", tally.of.code()),
+                )
             })
             .collect();
-        BarList { heading: "Position".to_owned(), items, narrow: false, colour: "s3" }
+        BarList {
+            heading: "Position".to_owned(),
+            items,
+            narrow: false,
+            colour: "s3",
+        }
     }
 
     /// The level below the one that is looked at.
@@ -326,8 +391,16 @@ impl View<'_> {
                     .collect(),
             ),
         };
-        items.sort_by(|a, b| b.value.cmp(&a.value));
-        (title, BarList { heading: "Unité".to_owned(), items, narrow: false, colour: "s1" })
+        items.sort_by_key(|item| std::cmp::Reverse(item.value));
+        (
+            title,
+            BarList {
+                heading: "Unité".to_owned(),
+                items,
+                narrow: false,
+                colour: "s1",
+            },
+        )
     }
 
     fn retirements(&self) -> Columns {
@@ -361,12 +434,19 @@ impl View<'_> {
 
     fn movements(&self) -> Columns {
         let figures = &self.board.figures;
-        let mut years: Vec<i16> =
-            figures.arrivals.iter().chain(&figures.departures).map(|tally| tally.of).collect();
+        let mut years: Vec<i16> = figures
+            .arrivals
+            .iter()
+            .chain(&figures.departures)
+            .map(|tally| tally.of)
+            .collect();
         years.sort_unstable();
         years.dedup();
         let of = |tallies: &[mppeep_core::ports::personnel::Tally<i16>], year| {
-            tallies.iter().find(|tally| tally.of == year).map_or(0, |tally| tally.count)
+            tallies
+                .iter()
+                .find(|tally| tally.of == year)
+                .map_or(0, |tally| tally.count)
         };
         let columns = years
             .into_iter()

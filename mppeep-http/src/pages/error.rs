@@ -27,20 +27,28 @@ const fn explanation(status: StatusCode) -> &'static str {
     match status.as_u16() {
         400 => "L’adresse ou le formulaire est incomplet ou abîmé. Revenez en arrière et recommencez.",
         401 => "Votre session est terminée. Connectez-vous pour continuer.",
-        403 => "Votre compte n’a pas le droit d’ouvrir cette page ou de faire cette action. Si vous en avez besoin, \
-                demandez-le à la Sous-Direction des Ressources Humaines ou à l’administrateur.",
+        403 => {
+            "Votre compte n’a pas le droit d’ouvrir cette page ou de faire cette action. Si vous en avez besoin, \
+                demandez-le à la Sous-Direction des Ressources Humaines ou à l’administrateur."
+        }
         404 => "Cette page n’existe pas, n’existe plus, ou n’est pas visible pour votre compte.",
         405 => "Cette adresse ne peut pas être utilisée de cette façon.",
         408 => "L’envoi a pris trop de temps. Vérifiez votre connexion et recommencez.",
         409 => "L’action n’est plus possible dans l’état actuel des données.",
-        412 => "Quelqu’un d’autre a modifié ces données depuis que vous les avez ouvertes. Rouvrez la page pour voir \
-                leur état actuel.",
+        412 => {
+            "Quelqu’un d’autre a modifié ces données depuis que vous les avez ouvertes. Rouvrez la page pour voir \
+                leur état actuel."
+        }
         413 => "Ce que vous envoyez dépasse la taille acceptée.",
         415 => "Ce format n’est pas accepté.",
         422 => "Certaines valeurs ne sont pas acceptées.",
         429 => "Vous avez fait trop de demandes en peu de temps.",
-        503 => "Le service est momentanément indisponible. Vos données sont en sécurité ; réessayez dans un instant.",
-        500..=599 => "Une erreur s’est produite de notre côté. Elle a été enregistrée. Rien n’a été modifié à moitié.",
+        503 => {
+            "Le service est momentanément indisponible. Vos données sont en sécurité ; réessayez dans un instant."
+        }
+        500..=599 => {
+            "Une erreur s’est produite de notre côté. Elle a été enregistrée. Rien n’a été modifié à moitié."
+        }
         _ => "La demande n’a pas pu être satisfaite.",
     }
 }

@@ -18,7 +18,11 @@ pub(crate) struct Ministry {
 impl Default for Ministry {
     /// Where the settings are not at hand: on an error, before the database answers.
     fn default() -> Self {
-        Self { short: "MPPEEP".to_owned(), name: String::new(), footer: String::new() }
+        Self {
+            short: "MPPEEP".to_owned(),
+            name: String::new(),
+            footer: String::new(),
+        }
     }
 }
 
@@ -136,28 +140,40 @@ impl Frame {
     #[must_use]
     pub(crate) fn under(mut self, label: impl Into<String>, path: &str) -> Self {
         let url = Some(self.urls.path(path));
-        self.crumbs.push(Crumb { label: label.into(), url });
+        self.crumbs.push(Crumb {
+            label: label.into(),
+            url,
+        });
         self
     }
 
     /// Ends the way with the page itself.
     #[must_use]
     pub(crate) fn here(mut self, label: impl Into<String>) -> Self {
-        self.crumbs.push(Crumb { label: label.into(), url: None });
+        self.crumbs.push(Crumb {
+            label: label.into(),
+            url: None,
+        });
         self
     }
 
     /// Shows the message of a code carried by the address (`?note=…`), if the catalogue knows it.
     #[must_use]
     pub(crate) fn note(mut self, code: Option<&str>) -> Self {
-        self.flash = code.and_then(catalogue::note).map(|(tone, text)| Flash { tone, text: text.to_owned() });
+        self.flash = code.and_then(catalogue::note).map(|(tone, text)| Flash {
+            tone,
+            text: text.to_owned(),
+        });
         self
     }
 
     /// Shows a message.
     #[must_use]
     pub(crate) fn say(mut self, tone: Tone, text: impl Into<String>) -> Self {
-        self.flash = Some(Flash { tone, text: text.into() });
+        self.flash = Some(Flash {
+            tone,
+            text: text.into(),
+        });
         self
     }
 }

@@ -43,12 +43,15 @@ impl Links {
 
     /// The list with one filter of careers more.
     pub(crate) fn career(&self, name: &str, value: impl Into<String>) -> Option<String> {
-        self.careers.then(|| self.base.clone().and(name, value).url(&self.path))
+        self.careers
+            .then(|| self.base.clone().and(name, value).url(&self.path))
     }
 
     /// The list with several filters of careers more.
     pub(crate) fn careers(&self, pairs: &[(&str, String)]) -> Option<String> {
-        let query = pairs.iter().fold(self.base.clone(), |query, (name, value)| query.and(name, value.clone()));
+        let query = pairs.iter().fold(self.base.clone(), |query, (name, value)| {
+            query.and(name, value.clone())
+        });
         self.careers.then(|| query.url(&self.path))
     }
 
@@ -61,11 +64,16 @@ impl Links {
             .filter(|_| actor.may_all(Resource::Directory, Action::Read))
     }
 
-    /// Files of another unit.
+    /// Files of another unit. The directory shows a unit whole, so somebody who counts only some departments gets a
+    /// link from those departments alone.
     pub(crate) fn unit(&self, unit: UnitRef, actor: &Actor) -> Option<String> {
+        let counted = actor.scope(Resource::Statistics, Action::Read);
+        let whole = match unit {
+            UnitRef::Department(id) => counted.departments.contains(&id),
+            UnitRef::Programme(_) | UnitRef::Directorate(_) => false,
+        };
         let query = Query::new().and(unit.level(), unit.as_uuid().to_string());
-        let plain = actor.may_all(Resource::Statistics, Action::Read);
-        (plain || self.careers).then(|| query.url(&self.path))
+        (counted.everything || whole).then(|| query.url(&self.path))
     }
 
     /// Files without a department.
@@ -76,7 +84,12 @@ impl Links {
 
     /// Files of agents absent on a day.
     pub(crate) fn absent_on(&self, day: Date) -> Option<String> {
-        self.absences.then(|| self.base.clone().and("absent_on", day.to_string()).url(&self.path))
+        self.absences.then(|| {
+            self.base
+                .clone()
+                .and("absent_on", day.to_string())
+                .url(&self.path)
+        })
     }
 
     /// Files of agents who retire from a day to so many months later.
@@ -93,7 +106,10 @@ mod tests {
     use super::*;
 
     fn links(role: Role) -> (Links, Actor) {
-        let actor = Actor { roles: [role].into(), ..Actor::operator("test") };
+        let actor = Actor {
+            roles: [role].into(),
+            ..Actor::operator("test")
+        };
         (Links::new(&Urls::new("/mppeep"), &actor, None), actor)
     }
 
@@ -101,7 +117,10 @@ mod tests {
     fn only_a_list_of_the_same_files_is_linked() {
         let (sdrh, actor) = links(Role::Sdrh);
         assert_eq!(sdrh.all(&actor).as_deref(), Some("/mppeep/personnel"));
-        assert_eq!(sdrh.career("grade", "A4").as_deref(), Some("/mppeep/personnel?grade=A4"));
+        assert_eq!(
+            sdrh.career("grade", "A4").as_deref(),
+            Some("/mppeep/personnel?grade=A4")
+        );
         assert!(sdrh.absent_on(jiff::civil::date(2026, 11, 22)).is_some());
         let (admin, _) = links(Role::Admin);
         assert!(admin.career("grade", "A4").is_some());

@@ -53,7 +53,11 @@ impl FromRequestParts<AppState> for Visit {
             settings,
             today: state.services.context.today(),
             now: state.services.context.now(),
-            path: state.urls.below_root(parts.uri.path()).unwrap_or_default().to_owned(),
+            path: state
+                .urls
+                .below_root(parts.uri.path())
+                .unwrap_or_default()
+                .to_owned(),
             theme: theme_of(&parts.headers),
             state: state.clone(),
         })
@@ -117,7 +121,11 @@ impl Visit {
         let mut names = actor.display_name.split_whitespace();
         let first = names.next().unwrap_or_default();
         let last = names.next_back().unwrap_or_default();
-        let roles: Vec<&str> = actor.roles.iter().map(|role| catalogue::role_short(*role)).collect();
+        let roles: Vec<&str> = actor
+            .roles
+            .iter()
+            .map(|role| catalogue::role_short(*role))
+            .collect();
         Frame {
             title: title.into(),
             ministry: Ministry {
@@ -148,25 +156,78 @@ impl Visit {
         use Action::Read;
         let entries = [
             ("", "Accueil", "home", "/accueil", None),
-            ("", "Tableau de bord", "dashboard", "/dashboard", Some(Resource::Statistics)),
+            (
+                "",
+                "Tableau de bord",
+                "dashboard",
+                "/dashboard",
+                Some(Resource::Statistics),
+            ),
             ("", "Personnel", "people", "/personnel", Some(Resource::Directory)),
-            ("", "Organigramme", "tree", "/organigramme", Some(Resource::Organisation)),
-            ("", "Congés et absences", "calendar", "/rh", Some(Resource::Absence)),
-            ("", "Évaluations", "star", "/evaluations", Some(Resource::Evaluation)),
-            ("Administration", "Utilisateurs", "users", "/admin/utilisateurs", Some(Resource::User)),
-            ("Administration", "Journal d’activité", "journal", "/journal", Some(Resource::Journal)),
-            ("Administration", "Paramètres", "settings", "/admin/parametres", Some(Resource::Setting)),
+            (
+                "",
+                "Organigramme",
+                "tree",
+                "/organigramme",
+                Some(Resource::Organisation),
+            ),
+            (
+                "",
+                "Congés et absences",
+                "calendar",
+                "/rh",
+                Some(Resource::Absence),
+            ),
+            (
+                "",
+                "Évaluations",
+                "star",
+                "/evaluations",
+                Some(Resource::Evaluation),
+            ),
+            (
+                "Administration",
+                "Utilisateurs",
+                "users",
+                "/admin/utilisateurs",
+                Some(Resource::User),
+            ),
+            (
+                "Administration",
+                "Journal d’activité",
+                "journal",
+                "/journal",
+                Some(Resource::Journal),
+            ),
+            (
+                "Administration",
+                "Paramètres",
+                "settings",
+                "/admin/parametres",
+                Some(Resource::Setting),
+            ),
         ];
         let mut groups: Vec<MenuGroup> = Vec::new();
         for (title, label, icon, path, needed) in entries {
             if needed.is_some_and(|resource| !self.may(resource, Read)) {
                 continue;
             }
-            let below = self.path.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-            let item = MenuItem { label, icon, url: self.url(path), current: below };
+            let below = self
+                .path
+                .strip_prefix(path)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+            let item = MenuItem {
+                label,
+                icon,
+                url: self.url(path),
+                current: below,
+            };
             match groups.last_mut().filter(|group| group.title == title) {
                 Some(group) => group.items.push(item),
-                None => groups.push(MenuGroup { title, items: vec![item] }),
+                None => groups.push(MenuGroup {
+                    title,
+                    items: vec![item],
+                }),
             }
         }
         groups
@@ -193,9 +254,15 @@ mod tests {
     fn a_theme_is_one_of_ours() {
         let mut headers = HeaderMap::new();
         assert_eq!(theme_of(&headers), "");
-        headers.insert(header::COOKIE, HeaderValue::from_static("session_id=x; mppeep_theme=dark"));
+        headers.insert(
+            header::COOKIE,
+            HeaderValue::from_static("session_id=x; mppeep_theme=dark"),
+        );
         assert_eq!(theme_of(&headers), "dark");
-        headers.insert(header::COOKIE, HeaderValue::from_static("mppeep_theme=\"><script>"));
+        headers.insert(
+            header::COOKIE,
+            HeaderValue::from_static("mppeep_theme=\"><script>"),
+        );
         assert_eq!(theme_of(&headers), "");
     }
 }

@@ -114,9 +114,12 @@ impl Column {
             Self::Matricule | Self::Department | Self::Phone | Self::Email => true,
             Self::Absences => allowed.absences,
             Self::Score => allowed.evaluations,
-            Self::Grade | Self::Position | Self::Status | Self::Seniority | Self::Retirement | Self::BirthDate => {
-                allowed.career
-            }
+            Self::Grade
+            | Self::Position
+            | Self::Status
+            | Self::Seniority
+            | Self::Retirement
+            | Self::BirthDate => allowed.career,
         }
     }
 
@@ -125,17 +128,26 @@ impl Column {
         let listed: Vec<Self> = match choice {
             Some(choice) => {
                 let named: Vec<&str> = choice.split('.').collect();
-                Self::ALL.into_iter().filter(|column| named.contains(&column.code())).collect()
+                Self::ALL
+                    .into_iter()
+                    .filter(|column| named.contains(&column.code()))
+                    .collect()
             }
             None if allowed.career => Self::USUAL.to_vec(),
             None => Self::OF_DIRECTORY.to_vec(),
         };
-        listed.into_iter().filter(|column| column.allowed(allowed)).collect()
+        listed
+            .into_iter()
+            .filter(|column| column.allowed(allowed))
+            .collect()
     }
 
     /// What stands in the row of an agent.
     pub(crate) fn cell(self, agent: &PersonnelView, today: Date) -> Cell {
-        let text = |value: Option<String>| Cell { value: value.unwrap_or_default(), ..Cell::empty(self, today) };
+        let text = |value: Option<String>| Cell {
+            value: value.unwrap_or_default(),
+            ..Cell::empty(self, today)
+        };
         match self {
             Self::Matricule => text(Some(agent.matricule().to_owned())),
             Self::Department => match agent.department_name() {
@@ -146,9 +158,10 @@ impl Column {
                 Some(step) => format!("{grade} · éch. {step}"),
                 None => grade.to_string(),
             })),
-            Self::Position => {
-                Cell { badge: agent.position().map(catalogue::position_badge), ..Cell::empty(self, today) }
-            }
+            Self::Position => Cell {
+                badge: agent.position().map(catalogue::position_badge),
+                ..Cell::empty(self, today)
+            },
             Self::Status => text(
                 agent
                     .get(PersonnelField::Status)
@@ -158,7 +171,11 @@ impl Column {
             Self::Seniority => text(agent.seniority(today).map(seniority)),
             Self::Absences => text(agent.absence_count().map(|all| {
                 let year = agent.absence_count_year().unwrap_or(0);
-                if year == 0 { all.to_string() } else { format!("{all} ({year})") }
+                if year == 0 {
+                    all.to_string()
+                } else {
+                    format!("{all} ({year})")
+                }
             })),
             Self::Score => text(agent.shows_evaluations().then(|| {
                 agent
@@ -175,7 +192,10 @@ impl Column {
 
 /// A length of service in words.
 pub(crate) fn seniority((years, months, _): (i16, i32, i32)) -> String {
-    catalogue::years_months(u32::try_from(years).unwrap_or(0), u32::try_from(months).unwrap_or(0))
+    catalogue::years_months(
+        u32::try_from(years).unwrap_or(0),
+        u32::try_from(months).unwrap_or(0),
+    )
 }
 
 /// One cell of the list.
@@ -195,6 +215,11 @@ impl Cell {
             Column::Grade | Column::Retirement | Column::BirthDate | Column::Phone => "nowrap",
             _ => "",
         };
-        Self { label: column.heading(today), class, value: String::new(), badge: None }
+        Self {
+            label: column.heading(today),
+            class,
+            value: String::new(),
+            badge: None,
+        }
     }
 }

@@ -57,14 +57,26 @@ pub(super) async fn export(
     // « Toutes les données » takes every field the reader may export.
     let fields = params.all_fields.is_none().then(|| {
         let columns = Column::chosen(cookie(&headers, COLUMNS_COOKIE), allowed);
-        NAMES.into_iter().chain(columns.into_iter().flat_map(fields_of).copied()).collect()
+        NAMES
+            .into_iter()
+            .chain(columns.into_iter().flat_map(fields_of).copied())
+            .collect()
     });
-    let export =
-        ExportPersonnel { filter: asked.filter, sort: asked.sort, descending: asked.descending, fields };
-    let bytes = state.services.exports.file(&visit.actor, export, format).await.map_err(|error| match error {
-        ImportError::Service(error) => Problem::from(error),
-        other => Problem::internal(other),
-    })?;
+    let export = ExportPersonnel {
+        filter: asked.filter,
+        sort: asked.sort,
+        descending: asked.descending,
+        fields,
+    };
+    let bytes = state
+        .services
+        .exports
+        .file(&visit.actor, export, format)
+        .await
+        .map_err(|error| match error {
+            ImportError::Service(error) => Problem::from(error),
+            other => Problem::internal(other),
+        })?;
     let name = format!("personnel-{}.{}", visit.today, format.extension());
     Ok(attachment(&name, format, bytes))
 }
@@ -75,5 +87,12 @@ fn attachment(name: &str, format: SheetFormat, bytes: Vec<u8>) -> Response {
         SheetFormat::Xlsx => "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
     };
     let disposition = format!("attachment; filename=\"{name}\"");
-    ([(header::CONTENT_TYPE, kind.to_owned()), (header::CONTENT_DISPOSITION, disposition)], bytes).into_response()
+    (
+        [
+            (header::CONTENT_TYPE, kind.to_owned()),
+            (header::CONTENT_DISPOSITION, disposition),
+        ],
+        bytes,
+    )
+        .into_response()
 }

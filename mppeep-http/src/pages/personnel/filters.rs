@@ -81,7 +81,11 @@ pub(crate) struct ListRequest {
 }
 
 fn whole(text: Option<&String>, max: i16) -> Option<i16> {
-    text?.trim().parse().ok().filter(|number| (0..=max).contains(number))
+    text?
+        .trim()
+        .parse()
+        .ok()
+        .filter(|number| (0..=max).contains(number))
 }
 
 fn day(text: Option<&String>) -> Option<Date> {
@@ -104,7 +108,8 @@ impl ListParams {
         let mut filter = PersonnelFilter::default();
         let mut query = Query::new();
         let keep = |query: &mut Query, name: &str, text: Option<&String>| {
-            *query = std::mem::take(query).and(name, text.map(|text| text.trim().to_owned()).unwrap_or_default());
+            *query =
+                std::mem::take(query).and(name, text.map(|text| text.trim().to_owned()).unwrap_or_default());
         };
         if let Some(search) = self.q.as_deref().map(str::trim).filter(|text| !text.is_empty()) {
             filter.words = text::search_words(search);
@@ -115,7 +120,9 @@ impl ListParams {
         if allowed.career {
             self.understand_career(today, &mut filter, &mut query);
         }
-        if allowed.absences && let Some(absent) = day(self.absent_on.as_ref()) {
+        if allowed.absences
+            && let Some(absent) = day(self.absent_on.as_ref())
+        {
             filter.absent_on = Some(absent);
             query = query.and("absent_on", absent.to_string());
         }
@@ -142,9 +149,21 @@ impl ListParams {
             .and_then(|size| u32::try_from(size).ok())
             .filter(|size| SIZES.contains(size))
             .unwrap_or(SIZES[0]);
-        let start = self.start.as_deref().and_then(|text| text.parse().ok()).unwrap_or(0);
+        let start = self
+            .start
+            .as_deref()
+            .and_then(|text| text.parse().ok())
+            .unwrap_or(0);
         let cursor = self.cursor.as_deref().and_then(Cursor::decode);
-        ListRequest { filter, sort, descending, size, start, cursor, query }
+        ListRequest {
+            filter,
+            sort,
+            descending,
+            size,
+            start,
+            cursor,
+            query,
+        }
     }
 
     fn understand_unit(&self, units: &Organisation, filter: &mut PersonnelFilter, query: &mut Query) {
@@ -159,7 +178,9 @@ impl ListParams {
             ("department", &self.department),
         ];
         for (level, id) in named {
-            let unit = id.as_deref().and_then(|id| UnitRef::parse(&format!("{level}:{id}")));
+            let unit = id
+                .as_deref()
+                .and_then(|id| UnitRef::parse(&format!("{level}:{id}")));
             if let Some(unit) = unit.filter(|unit| units.unit(*unit).is_some()) {
                 // A directorate of another programme than the one chosen above it is a leftover of an old choice.
                 let below = filter.unit.is_none_or(|above| {
@@ -178,30 +199,47 @@ impl ListParams {
     fn understand_career(&self, today: Date, filter: &mut PersonnelFilter, query: &mut Query) {
         let mut kept = std::mem::take(query);
         filter.category = self.category.as_deref().and_then(GradeCategory::by_code);
-        kept = kept.and("category", filter.category.map(GradeCategory::code).unwrap_or_default());
+        kept = kept.and(
+            "category",
+            filter.category.map(GradeCategory::code).unwrap_or_default(),
+        );
         if self.grade.as_deref() == Some("none") {
             filter.without_grade = true;
             kept = kept.and("grade", "none");
         } else {
             filter.grade = self.grade.as_deref().and_then(|text| text.parse::<Grade>().ok());
-            kept = kept.and("grade", filter.grade.map(|grade| grade.to_string()).unwrap_or_default());
+            kept = kept.and(
+                "grade",
+                filter.grade.map(|grade| grade.to_string()).unwrap_or_default(),
+            );
         }
         filter.position = self.position.as_deref().and_then(AdministrativePosition::by_code);
-        kept = kept.and("position", filter.position.map(AdministrativePosition::code).unwrap_or_default());
+        kept = kept.and(
+            "position",
+            filter
+                .position
+                .map(AdministrativePosition::code)
+                .unwrap_or_default(),
+        );
         filter.status = self.status.as_deref().and_then(AgentStatus::by_code);
         kept = kept.and("status", filter.status.map(AgentStatus::code).unwrap_or_default());
         filter.sex = self.sex.as_deref().and_then(Sex::by_code);
         kept = kept.and("sex", filter.sex.map(Sex::code).unwrap_or_default());
 
-        let (age_from, age_to) = (whole(self.age_from.as_ref(), 120), whole(self.age_to.as_ref(), 120));
+        let (age_from, age_to) = (
+            whole(self.age_from.as_ref(), 120),
+            whole(self.age_to.as_ref(), 120),
+        );
         let (earliest, latest) = born_between(today, age_from, age_to);
         filter.born_from = day(self.born_from.as_ref()).max(earliest);
         filter.born_to = least(day(self.born_to.as_ref()), latest);
         for (name, age) in [("age_from", age_from), ("age_to", age_to)] {
             kept = kept.and(name, age.map(|age| age.to_string()).unwrap_or_default());
         }
-        let (served_from, served_to) =
-            (whole(self.seniority_from.as_ref(), 70), whole(self.seniority_to.as_ref(), 70));
+        let (served_from, served_to) = (
+            whole(self.seniority_from.as_ref(), 70),
+            whole(self.seniority_to.as_ref(), 70),
+        );
         let (earliest, latest) = born_between(today, served_from, served_to);
         filter.in_service_from = day(self.since_from.as_ref()).max(earliest);
         filter.in_service_to = least(day(self.since_to.as_ref()), latest);
@@ -218,7 +256,12 @@ impl ListParams {
             ("retires_from", &self.retires_from),
             ("retires_to", &self.retires_to),
         ] {
-            kept = kept.and(name, day(text.as_ref()).map(|date| date.to_string()).unwrap_or_default());
+            kept = kept.and(
+                name,
+                day(text.as_ref())
+                    .map(|date| date.to_string())
+                    .unwrap_or_default(),
+            );
         }
         *query = kept;
     }
@@ -228,7 +271,10 @@ impl ListParams {
         let (name, descending) = text.strip_prefix('-').map_or((text, false), |name| (name, true));
         let by_career = |sort: &PersonnelSort| {
             use PersonnelSort as S;
-            matches!(sort, S::Grade | S::Position | S::Seniority | S::Retirement | S::Absences | S::Score)
+            matches!(
+                sort,
+                S::Grade | S::Position | S::Seniority | S::Retirement | S::Absences | S::Score
+            )
         };
         PersonnelSort::by_code(name)
             .filter(|sort| allowed.career || !by_career(sort))
@@ -252,7 +298,10 @@ impl ListRequest {
             (None, 0) => PageStart::First,
             (None, start) => PageStart::Offset(start),
         };
-        PageRequest { limit: self.size, start }
+        PageRequest {
+            limit: self.size,
+            start,
+        }
     }
 
     /// Filters and order, without the place in the list.
@@ -292,7 +341,10 @@ impl ListRequest {
         let mut chips = Vec::new();
         for (name, value) in self.query.pairs() {
             if let Some(label) = chip_label(name, value, units) {
-                chips.push(Chip { label, remove: query.without(name).url(path) });
+                chips.push(Chip {
+                    label,
+                    remove: query.without(name).url(path),
+                });
             }
         }
         let mut clear = Query::new();
@@ -301,7 +353,10 @@ impl ListRequest {
                 clear = clear.and(name, value.clone());
             }
         }
-        Chips { chips, clear: clear.url(path) }
+        Chips {
+            chips,
+            clear: clear.url(path),
+        }
     }
 }
 
@@ -349,7 +404,13 @@ mod tests {
 
     use super::*;
 
-    const ALL: Allowed = Allowed { career: true, private: true, absences: true, evaluations: true, accounts: true };
+    const ALL: Allowed = Allowed {
+        career: true,
+        private: true,
+        absences: true,
+        evaluations: true,
+        accounts: true,
+    };
 
     fn params(pairs: &[(&str, &str)]) -> ListParams {
         let mut map = serde_json::Map::new();
@@ -369,9 +430,17 @@ mod tests {
 
     #[test]
     fn an_address_says_what_was_understood_and_nothing_else() {
-        let asked = params(&[("q", " Koné "), ("grade", "a4"), ("sex", "other"), ("age_from", "50")]);
+        let asked = params(&[
+            ("q", " Koné "),
+            ("grade", "a4"),
+            ("sex", "other"),
+            ("age_from", "50"),
+        ]);
         let list = asked.understand(date(2026, 11, 22), &Organisation::default(), ALL);
-        assert_eq!(list.whole_query().url("/p"), "/p?q=Kon%C3%A9&grade=A4&age_from=50");
+        assert_eq!(
+            list.whole_query().url("/p"),
+            "/p?q=Kon%C3%A9&grade=A4&age_from=50"
+        );
         assert_eq!(list.filter.words, ["kone"]);
         assert_eq!(list.filter.born_to, Some(date(1976, 11, 22)));
         let chips = list.chips(&Organisation::default(), "/p");
@@ -382,8 +451,19 @@ mod tests {
 
     #[test]
     fn a_reader_of_the_directory_cannot_filter_by_career() {
-        let asked = params(&[("grade", "A4"), ("archive", "both"), ("sort", "-retirement"), ("absent_on", "2026-01-02")]);
-        let allowed = Allowed { career: false, private: false, absences: false, evaluations: false, accounts: false };
+        let asked = params(&[
+            ("grade", "A4"),
+            ("archive", "both"),
+            ("sort", "-retirement"),
+            ("absent_on", "2026-01-02"),
+        ]);
+        let allowed = Allowed {
+            career: false,
+            private: false,
+            absences: false,
+            evaluations: false,
+            accounts: false,
+        };
         let list = asked.understand(date(2026, 11, 22), &Organisation::default(), allowed);
         assert_eq!(list.filter, PersonnelFilter::default());
         assert_eq!((list.sort, list.descending), (PersonnelSort::Name, false));

@@ -4,16 +4,13 @@ use askama::Template;
 use axum::extract::State;
 use axum::response::{Html, Response};
 use http::StatusCode;
-use mppeep_core::domain::codes::{
-    AdministrativePosition, AgentStatus, BirthPrecision, DepartureReason, MaritalStatus, Sex,
-};
-use mppeep_core::domain::grade::{Grade, GradeCategory};
+use mppeep_core::domain::codes::{AdministrativePosition, AgentStatus, BirthPrecision};
+use mppeep_core::domain::grade::Grade;
 use mppeep_core::domain::id::PersonnelId;
-use mppeep_core::domain::organisation::Organisation;
 use mppeep_core::domain::parse::civil_date;
-use mppeep_core::domain::personnel::{Departure, PersonnelField, PersonnelFields, PersonnelInput};
+use mppeep_core::domain::personnel::{PersonnelField, PersonnelFields, PersonnelInput};
 use mppeep_core::domain::retirement::derive;
-use mppeep_core::domain::validation::{Rule, Violations};
+use mppeep_core::domain::validation::Rule;
 use mppeep_core::ports::page::PageRequest;
 use mppeep_core::ports::personnel::PossibleDuplicate;
 use mppeep_core::services::ServiceError;
@@ -21,17 +18,15 @@ use mppeep_core::services::personnel::Reveal;
 use mppeep_core::services::personnel_view::PersonnelView;
 use serde::Deserialize;
 
-use super::sheet::explain_for;
+use super::facts::explain_for;
+use super::fields::{YEAR_ONLY, sections};
 use crate::app::AppState;
 use crate::catalogue;
 use crate::extract::{FormFields, PathId, QueryParams};
 use crate::pages::frame::Frame;
-use crate::pages::ui::{Change, Choice, Diff, ErrorSummary, Field, FormErrors, Section};
+use crate::pages::ui::{Change, Diff, ErrorSummary, FormErrors, Section};
 use crate::pages::visit::{Visit, show, show_with};
 use crate::problem::Problem;
-
-/// The box that says « année seule »; the file has a precision instead.
-const YEAR_ONLY: &str = "birth_year_only";
 
 struct Duplicate {
     label: String,
@@ -85,9 +80,16 @@ pub(super) async fn create(
 ) -> Result<Response, Problem> {
     let input = read(&fields)?;
     if fields.get("other_person").is_none() {
-        let duplicates = state.services.personnel.possible_duplicates(&visit.actor, None, &input).await?;
+        let duplicates = state
+            .services
+            .personnel
+            .possible_duplicates(&visit.actor, None, &input)
+            .await?;
         if !duplicates.is_empty() {
-            let around = Around { duplicates, ..Around::default() };
+            let around = Around {
+                duplicates,
+                ..Around::default()
+            };
             return form(&visit, &state, StatusCode::CONFLICT, None, &input, around).await;
         }
     }
@@ -95,7 +97,10 @@ pub(super) async fn create(
         Ok(agent) => Ok(visit.go(&format!("/personnel/{}?note=agent-created", agent.id()))),
         Err(error) => {
             let (status, errors) = explain_refusal(error)?;
-            let around = Around { errors, ..Around::default() };
+            let around = Around {
+                errors,
+                ..Around::default()
+            };
             form(&visit, &state, status, None, &input, around).await
         }
     }
@@ -107,12 +112,24 @@ pub(super) async fn edit(
     State(state): State<AppState>,
     PathId(id): PathId<PersonnelId>,
 ) -> Result<Response, Problem> {
-    let agent = state.services.personnel.get(&visit.actor, id, Reveal::Shown).await?;
+    let agent = state
+        .services
+        .personnel
+        .get(&visit.actor, id, Reveal::Shown)
+        .await?;
     if agent.is_archived() {
         return Ok(visit.go(&format!("/personnel/{id}")));
     }
     let input = PersonnelInput::from_fields(editable(&agent)?);
-    form(&visit, &state, StatusCode::OK, Some(&agent), &input, Around::default()).await
+    form(
+        &visit,
+        &state,
+        StatusCode::OK,
+        Some(&agent),
+        &input,
+        Around::default(),
+    )
+    .await
 }
 
 /// Changes a file, or shows the form again.
@@ -124,20 +141,35 @@ pub(super) async fn update(
 ) -> Result<Response, Problem> {
     let input = read(&fields)?;
     let version = version(&fields)?;
-    let agent = state.services.personnel.get(&visit.actor, id, Reveal::Shown).await?;
-    match state.services.personnel.update(&visit.actor, id, version, &input).await {
+    let agent = state
+        .services
+        .personnel
+        .get(&visit.actor, id, Reveal::Shown)
+        .await?;
+    match state
+        .services
+        .personnel
+        .update(&visit.actor, id, version, &input)
+        .await
+    {
         Ok(after) if after.version() == version => {
             Ok(visit.go(&format!("/personnel/{id}?note=agent-unchanged")))
         }
         Ok(_) => Ok(visit.go(&format!("/personnel/{id}?note=agent-updated"))),
         Err(ServiceError::Stale) => {
             let conflict = conflict(&visit, &state, &agent, &input).await?;
-            let around = Around { conflict: Some(conflict), ..Around::default() };
+            let around = Around {
+                conflict: Some(conflict),
+                ..Around::default()
+            };
             form(&visit, &state, StatusCode::CONFLICT, Some(&agent), &input, around).await
         }
         Err(error) => {
             let (status, errors) = explain_refusal(error)?;
-            let around = Around { errors, ..Around::default() };
+            let around = Around {
+                errors,
+                ..Around::default()
+            };
             form(&visit, &state, status, Some(&agent), &input, around).await
         }
     }
@@ -153,7 +185,9 @@ async fn conflict(
     let units = state.services.organisation.names().await?;
     let stored = editable(agent)?;
     let said = |field: PersonnelField, value: Option<String>| {
-        value.map(|value| catalogue::field_value(field.code(), &value, Some(&units))).unwrap_or_default()
+        value
+            .map(|value| catalogue::field_value(field.code(), &value, Some(&units)))
+            .unwrap_or_default()
     };
     let changes = PersonnelField::ALL
         .iter()
@@ -178,16 +212,21 @@ async fn conflict(
         Some(line) => format!("par {}, le {when}", line.activity.actor_name),
         None => format!("le {when}"),
     };
-    let diff = Diff { changes, before: "Valeur enregistrée".to_owned(), after: "Votre valeur".to_owned() };
+    let diff = Diff {
+        changes,
+        before: "Valeur enregistrée".to_owned(),
+        after: "Votre valeur".to_owned(),
+    };
     Ok(Conflict { by, diff })
 }
 
 /// A refusal that the form can show; others are problems of their own.
 pub(crate) fn explain_refusal(error: ServiceError) -> Result<(StatusCode, FormErrors), Problem> {
     match error {
-        ServiceError::Invalid(violations) => {
-            Ok((StatusCode::UNPROCESSABLE_ENTITY, catalogue::form_errors(&violations)))
-        }
+        ServiceError::Invalid(violations) => Ok((
+            StatusCode::UNPROCESSABLE_ENTITY,
+            catalogue::form_errors(&violations),
+        )),
         ServiceError::Taken { field } => {
             let mut errors = FormErrors::new();
             let message = if field == "matricule" {
@@ -221,7 +260,11 @@ fn read(fields: &FormFields) -> Result<PersonnelInput, Problem> {
             input.set(*field, fields.single(field.code())?);
         }
     }
-    let precision = if fields.get(YEAR_ONLY).is_some() { BirthPrecision::Year } else { BirthPrecision::Day };
+    let precision = if fields.get(YEAR_ONLY).is_some() {
+        BirthPrecision::Year
+    } else {
+        BirthPrecision::Day
+    };
     input.set(PersonnelField::BirthPrecision, precision.code());
     Ok(input)
 }
@@ -236,8 +279,14 @@ async fn form(
 ) -> Result<Response, Problem> {
     let units = state.services.organisation.names().await?;
     let sections = sections(input, &around.errors, &units);
-    let title = agent.map_or_else(|| "Nouvel agent".to_owned(), |agent| format!("Modifier {}", agent.full_name()));
-    let frame = visit.frame(title.clone()).under("Accueil", "/accueil").under("Personnel", "/personnel");
+    let title = agent.map_or_else(
+        || "Nouvel agent".to_owned(),
+        |agent| format!("Modifier {}", agent.full_name()),
+    );
+    let frame = visit
+        .frame(title.clone())
+        .under("Accueil", "/accueil")
+        .under("Personnel", "/personnel");
     let (frame, path) = match agent {
         Some(agent) => {
             let path = format!("/personnel/{}", agent.id());
@@ -261,7 +310,11 @@ async fn form(
     let template = FormTemplate {
         frame,
         title,
-        action: visit.url(&if agent.is_some() { format!("{path}/modifier") } else { path.clone() }),
+        action: visit.url(&if agent.is_some() {
+            format!("{path}/modifier")
+        } else {
+            path.clone()
+        }),
         cancel: visit.url(&path),
         preview: visit.url("/personnel/retraite"),
         version: agent.map(PersonnelView::version),
@@ -271,138 +324,25 @@ async fn form(
         sections,
         retirement: retirement_text(visit, input),
     };
-    if status == StatusCode::OK { show(&template) } else { show_with(status, &template) }
-}
-
-fn sections(input: &PersonnelInput, errors: &FormErrors, units: &Organisation) -> Vec<Section> {
-    use PersonnelField as F;
-    let finish = |field: Field, of: F| {
-        let value = input.0.get(&of).cloned().unwrap_or_default();
-        field.value(value).errors(errors)
-    };
-    let text = |of: F| finish(Field::text(of.code(), catalogue::personnel_field(of)), of);
-    let date = |of: F| finish(Field::date(of.code(), catalogue::personnel_field(of)), of).width("w4");
-    let number = |of: F, max: &'static str| {
-        let field = Field::number(of.code(), catalogue::personnel_field(of)).attribute("max", max);
-        finish(field.attribute("min", if of == F::Children { "0" } else { "1" }), of).width("w3")
-    };
-    let list = |of: F, empty: Option<&str>, choices: Vec<Choice>| {
-        finish(Field::select(of.code(), catalogue::personnel_field(of), empty, choices), of).width("w4")
-    };
-    let year_only = input.0.get(&F::BirthPrecision).is_some_and(|code| code == BirthPrecision::Year.code());
-    vec![
-        Section::new(
-            "Identification",
-            vec![
-                text(F::Matricule).required().width("w4").attribute("autocomplete", "off").attribute(
-                    "maxlength",
-                    "40",
-                ),
-                list(F::Status, None, catalogue::choices(AgentStatus::ALL, AgentStatus::code)).required(),
-                text(F::NationalId).width("w4"),
-                text(F::Passport).width("w4"),
-            ],
-        ),
-        Section::new(
-            "État civil",
-            vec![
-                text(F::FamilyName).required(),
-                text(F::GivenNames).required(),
-                text(F::MaidenName),
-                list(F::Sex, Some("Non renseigné"), catalogue::choices(Sex::ALL, Sex::code)).width(""),
-                date(F::BirthDate).required(),
-                Field::checkbox(YEAR_ONLY, "Année seule (« né vers »)", year_only)
-                    .help("La date vaut alors au 31 décembre de l’année.")
-                    .width("w4"),
-                text(F::BirthPlace).width("w4"),
-                text(F::Nationality).width("w4"),
-                list(
-                    F::MaritalStatus,
-                    Some("Non renseignée"),
-                    catalogue::choices(MaritalStatus::ALL, MaritalStatus::code),
-                ),
-                number(F::Children, "30").width("w4"),
-            ],
-        ),
-        Section::new(
-            "Coordonnées",
-            vec![
-                text(F::WorkPhone).attribute("inputmode", "tel").width("w4"),
-                text(F::PersonalPhone).attribute("inputmode", "tel").width("w4"),
-                text(F::Email).attribute("inputmode", "email").width("w4"),
-                finish(Field::textarea(F::Address.code(), catalogue::personnel_field(F::Address)), F::Address),
-            ],
-        ),
-        Section::new(
-            "Affectation et carrière",
-            vec![
-                list(F::Department, Some("Sans affectation"), departments(input, units))
-                    .help("La direction et le programme se déduisent du service.")
-                    .width("w8"),
-                text(F::JobTitle).width("w4"),
-                list(F::Grade, Some("Sans grade"), grades()).width("w3"),
-                number(F::Step, "20"),
-                number(F::SalaryIndex, "9999"),
-                list(
-                    F::Position,
-                    None,
-                    catalogue::choices(AdministrativePosition::ALL, AdministrativePosition::code),
-                )
-                .required()
-                .width("w3"),
-                date(F::RecruitmentDate),
-                date(F::ServiceStartDate),
-                date(F::RetirementExtension).help("Décision individuelle seulement."),
-            ],
-        ),
-        Section::new(
-            "Notes",
-            vec![
-                finish(Field::textarea(F::Notes.code(), "Notes internes"), F::Notes)
-                    .help("Visibles de la SDRH et de l’agent.")
-                    .attribute("maxlength", PersonnelFields::NOTES_MAX.to_string()),
-            ],
-        ),
-    ]
-}
-
-/// Departments that agents may be assigned to, and the present one, by directorate.
-fn departments(input: &PersonnelInput, units: &Organisation) -> Vec<Choice> {
-    let present = input.get(PersonnelField::Department).unwrap_or_default();
-    let mut listed = Vec::new();
-    for programme in &units.programmes {
-        for directorate in units.directorates.iter().filter(|unit| unit.programme == programme.id) {
-            let group = format!("{} ▸ {}", programme.fields.name, directorate.fields.name);
-            for department in units.departments.iter().filter(|unit| unit.directorate == directorate.id) {
-                let id = department.id.to_string();
-                if department.fields.active || id == present {
-                    listed.push(Choice::new(id, department.fields.name.clone()).in_group(group.clone()));
-                }
-            }
-        }
+    if status == StatusCode::OK {
+        show(&template)
+    } else {
+        show_with(status, &template)
     }
-    listed
-}
-
-fn grades() -> Vec<Choice> {
-    GradeCategory::ALL
-        .into_iter()
-        .flat_map(|category| {
-            let group = catalogue::category(category);
-            Grade::all()
-                .into_iter()
-                .filter(move |grade| grade.category() == category)
-                .map(move |grade| Choice::new(grade.to_string(), grade.to_string()).in_group(group.clone()))
-        })
-        .collect()
 }
 
 /// What the day of retirement would be, with its derivation.
 fn retirement_text(visit: &Visit, input: &PersonnelInput) -> String {
     let day = |field| input.get(field).and_then(|text| civil_date(text).ok());
-    let grade = input.get(PersonnelField::Grade).and_then(|text| text.parse::<Grade>().ok());
+    let grade = input
+        .get(PersonnelField::Grade)
+        .and_then(|text| text.parse::<Grade>().ok());
     let by_year = input.get(PersonnelField::BirthPrecision) == Some(BirthPrecision::Year.code());
-    let born = if input.get(PersonnelField::Sex) == Some("female") { "Née" } else { "Né" };
+    let born = if input.get(PersonnelField::Sex) == Some("female") {
+        "Née"
+    } else {
+        "Né"
+    };
     let extension = day(PersonnelField::RetirementExtension);
     day(PersonnelField::BirthDate)
         .and_then(|birth| derive(birth, grade, extension, &visit.settings.retirement))
@@ -446,119 +386,8 @@ pub(super) async fn retirement(
     if params.birth_year_only.is_some() {
         input.set(F::BirthPrecision, BirthPrecision::Year.code());
     }
-    let fragment = Fragment { text: retirement_text(&visit, &input) };
+    let fragment = Fragment {
+        text: retirement_text(&visit, &input),
+    };
     fragment.render().map(Html).map_err(Problem::internal)
-}
-
-#[derive(Template)]
-#[template(path = "personnel/departure.html")]
-struct DepartureTemplate {
-    frame: Frame,
-    name: String,
-    action: String,
-    cancel: String,
-    version: i64,
-    summary: ErrorSummary,
-    fields: Vec<Field>,
-}
-
-fn departure_page(
-    visit: &Visit,
-    agent: &PersonnelView,
-    status: StatusCode,
-    (date, reason): (&str, &str),
-    errors: &FormErrors,
-) -> Result<Response, Problem> {
-    let path = format!("/personnel/{}", agent.id());
-    let fields = vec![
-        Field::date("departure_date", "Date de départ")
-            .required()
-            .value(date)
-            .help("Dernier jour dans le ministère.")
-            .errors(errors),
-        Field::select(
-            "departure_reason",
-            "Motif",
-            Some("Choisir…"),
-            catalogue::choices(DepartureReason::ALL, DepartureReason::code),
-        )
-        .required()
-        .value(reason)
-        .errors(errors),
-    ];
-    let template = DepartureTemplate {
-        frame: visit
-            .frame(format!("Départ de {}", agent.full_name()))
-            .under("Personnel", "/personnel")
-            .under(agent.full_name(), &path)
-            .here("Départ"),
-        name: agent.full_name(),
-        action: visit.url(&format!("{path}/depart")),
-        cancel: visit.url(&path),
-        version: agent.version(),
-        summary: ErrorSummary::of_fields(&fields),
-        fields,
-    };
-    show_with(status, &template)
-}
-
-/// The form of a departure.
-pub(super) async fn departure(
-    visit: Visit,
-    State(state): State<AppState>,
-    PathId(id): PathId<PersonnelId>,
-) -> Result<Response, Problem> {
-    let agent = state.services.personnel.get(&visit.actor, id, Reveal::Hidden).await?;
-    if agent.is_archived() {
-        return Ok(visit.go(&format!("/personnel/{id}")));
-    }
-    departure_page(&visit, &agent, StatusCode::OK, (&visit.today.to_string(), ""), &FormErrors::new())
-}
-
-/// Notes a departure.
-pub(super) async fn leave(
-    visit: Visit,
-    State(state): State<AppState>,
-    PathId(id): PathId<PersonnelId>,
-    fields: FormFields,
-) -> Result<Response, Problem> {
-    let version = version(&fields)?;
-    let (date_text, reason_text) = (fields.single("departure_date")?, fields.single("departure_reason")?);
-    let mut violations = Violations::default();
-    let date = violations.take("departure_date", needed(date_text).and_then(|text| civil_date(text)));
-    let reason = violations.take(
-        "departure_reason",
-        needed(reason_text).and_then(|text| {
-            DepartureReason::by_code(text).ok_or(Rule::Unknown { nearest: Vec::new() })
-        }),
-    );
-    let result = match (date, reason) {
-        (Some(date), Some(reason)) => {
-            state.services.personnel.archive(&visit.actor, id, version, Departure { date, reason }).await
-        }
-        _ => Err(violations.into()),
-    };
-    match result {
-        Ok(_) => Ok(visit.go(&format!("/personnel/{id}?note=agent-archived"))),
-        Err(error) => {
-            let (status, errors) = explain_refusal(error)?;
-            let agent = state.services.personnel.get(&visit.actor, id, Reveal::Hidden).await?;
-            departure_page(&visit, &agent, status, (date_text, reason_text), &errors)
-        }
-    }
-}
-
-fn needed(text: &str) -> Result<&str, Rule> {
-    Some(text.trim()).filter(|text| !text.is_empty()).ok_or(Rule::Required)
-}
-
-/// Takes a file back from the archive.
-pub(super) async fn restore(
-    visit: Visit,
-    State(state): State<AppState>,
-    PathId(id): PathId<PersonnelId>,
-    fields: FormFields,
-) -> Result<Response, Problem> {
-    state.services.personnel.restore(&visit.actor, id, version(&fields)?).await?;
-    Ok(visit.go(&format!("/personnel/{id}?note=agent-restored")))
 }

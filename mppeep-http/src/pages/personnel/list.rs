@@ -61,13 +61,18 @@ struct ListTemplate {
     path: String,
 }
 
-/// What the reader may see and filter by.
+/// What the reader may see and filter by. Who reads only his own file gets no columns and filters that would show
+/// that file alone.
 pub(crate) fn allowed(visit: &Visit) -> Allowed {
+    let others = |resource| {
+        let scope = visit.actor.scope(resource, Action::Read);
+        scope.everything || !scope.departments.is_empty()
+    };
     Allowed {
-        career: visit.may(Resource::Career, Action::Read),
+        career: others(Resource::Career),
         private: visit.may_all(Resource::Private, Action::Read),
-        absences: visit.may(Resource::Absence, Action::Read),
-        evaluations: visit.may(Resource::Evaluation, Action::Read),
+        absences: others(Resource::Absence),
+        evaluations: others(Resource::Evaluation),
         accounts: visit.may_all(Resource::User, Action::Read),
     }
 }
@@ -100,7 +105,11 @@ pub(super) async fn list(
         .await?;
     let columns = Column::chosen(cookie(&headers, COLUMNS_COOKIE), allowed);
     let shown = u32::try_from(page.rows.len()).unwrap_or(u32::MAX);
-    let rows: Vec<Row> = page.rows.iter().map(|agent| row(&visit, agent, &columns)).collect();
+    let rows: Vec<Row> = page
+        .rows
+        .iter()
+        .map(|agent| row(&visit, agent, &columns))
+        .collect();
     let path = visit.url(PATH);
     let whole = asked.whole_query();
     let next = page.next.as_ref().map(|cursor| {
@@ -112,7 +121,11 @@ pub(super) async fn list(
     });
     let noun = |count| catalogue::plural(count, "agent", "agents");
     let template = ListTemplate {
-        frame: visit.frame("Personnel").under("Accueil", "/accueil").here("Personnel").note(params.note.as_deref()),
+        frame: visit
+            .frame("Personnel")
+            .under("Accueil", "/accueil")
+            .here("Personnel")
+            .note(params.note.as_deref()),
         search: params.q.clone().unwrap_or_default(),
         units: unit_fields(&params, &units),
         more: more_fields(&params, allowed),
@@ -127,11 +140,21 @@ pub(super) async fn list(
         columns: Column::ALL
             .into_iter()
             .filter(|column| column.allowed(allowed))
-            .map(|column| (column.code(), column.heading(visit.today), columns.contains(&column)))
+            .map(|column| {
+                (
+                    column.code(),
+                    column.heading(visit.today),
+                    columns.contains(&column),
+                )
+            })
             .collect(),
         column_filters: whole.pairs().to_vec(),
-        create_url: visit.may_all(Resource::Career, Action::Write).then(|| visit.url("/personnel/nouveau")),
-        import_url: visit.may(Resource::Import, Action::Write).then(|| visit.url("/personnel/importer")),
+        create_url: visit
+            .may_all(Resource::Career, Action::Write)
+            .then(|| visit.url("/personnel/nouveau")),
+        import_url: visit
+            .may(Resource::Import, Action::Write)
+            .then(|| visit.url("/personnel/importer")),
         exports: if visit.may_all(Resource::Directory, Action::Export) {
             let export = visit.url("/personnel/export");
             let seen = |format| whole.set("format", format).url(&export);
@@ -175,14 +198,20 @@ fn row(visit: &Visit, agent: &PersonnelView, columns: &[Column]) -> Row {
     let text = |field| agent.get(field).unwrap_or_default();
     Row {
         name: agent.full_name(),
-        initials: initials(&text(PersonnelField::GivenNames), &text(PersonnelField::FamilyName)),
+        initials: initials(
+            &text(PersonnelField::GivenNames),
+            &text(PersonnelField::FamilyName),
+        ),
         job_title: text(PersonnelField::JobTitle),
         edit_url: (agent.may_write() && !agent.is_archived()).then(|| format!("{url}/modifier")),
         account_url: visit
             .may_all(Resource::User, Action::Write)
             .then(|| visit.url(&format!("/admin/utilisateurs/nouveau?personnel={}", agent.id()))),
         archived: agent.is_archived(),
-        cells: columns.iter().map(|column| column.cell(agent, visit.today)).collect(),
+        cells: columns
+            .iter()
+            .map(|column| column.cell(agent, visit.today))
+            .collect(),
         url,
     }
 }
@@ -190,13 +219,23 @@ fn row(visit: &Visit, agent: &PersonnelView, columns: &[Column]) -> Row {
 fn heads(visit: &Visit, asked: &ListRequest, columns: &[Column], path: &str) -> Vec<SortHead> {
     let head = |label: String, sort: Option<PersonnelSort>, numeric| SortHead {
         label,
-        url: sort.map(|sort| asked.sorted_by(sort).url(path)).unwrap_or_default(),
+        url: sort
+            .map(|sort| asked.sorted_by(sort).url(path))
+            .unwrap_or_default(),
         sorted: sort.map(|sort| asked.order_of(sort)).unwrap_or_default(),
         numeric,
     };
-    std::iter::once(head("Nom et prénoms".to_owned(), Some(PersonnelSort::Name), false))
-        .chain(columns.iter().map(|column| head(column.heading(visit.today), column.sort(), column.numeric())))
-        .collect()
+    std::iter::once(head(
+        "Nom et prénoms".to_owned(),
+        Some(PersonnelSort::Name),
+        false,
+    ))
+    .chain(
+        columns
+            .iter()
+            .map(|column| head(column.heading(visit.today), column.sort(), column.numeric())),
+    )
+    .collect()
 }
 
 fn pager(asked: &ListRequest, shown: u32, total: u64, next: Option<String>, path: &str) -> Pager {
@@ -224,7 +263,13 @@ fn pager(asked: &ListRequest, shown: u32, total: u64, next: Option<String>, path
         next,
         sizes: SIZES
             .into_iter()
-            .map(|size| (size, whole.set("size", size.to_string()).url(path), size == asked.size))
+            .map(|size| {
+                (
+                    size,
+                    whole.set("size", size.to_string()).url(path),
+                    size == asked.size,
+                )
+            })
             .collect(),
     }
 }
@@ -262,13 +307,31 @@ fn empty(visit: &Visit, asked: &ListRequest) -> EmptyState {
 
 /// Filters that the form has no field for, which it must carry along.
 fn hidden(asked: &ListRequest) -> Vec<(String, String)> {
-    let kept = ["born_from", "born_to", "since_from", "since_to", "absent_on", "sort", "size"];
-    asked.whole_query().pairs().iter().filter(|(name, _)| kept.contains(&name.as_str())).cloned().collect()
+    let kept = [
+        "born_from",
+        "born_to",
+        "since_from",
+        "since_to",
+        "absent_on",
+        "sort",
+        "size",
+    ];
+    asked
+        .whole_query()
+        .pairs()
+        .iter()
+        .filter(|(name, _)| kept.contains(&name.as_str()))
+        .cloned()
+        .collect()
 }
 
 fn has_more(asked: &ListRequest) -> bool {
     let elsewhere = ["q", "programme", "directorate", "department"];
-    asked.query.pairs().iter().any(|(name, _)| !elsewhere.contains(&name.as_str()))
+    asked
+        .query
+        .pairs()
+        .iter()
+        .any(|(name, _)| !elsewhere.contains(&name.as_str()))
 }
 
 /// The three lists of units, each narrowed by the one above it.
@@ -304,7 +367,11 @@ pub(crate) fn unit_fields(params: &ListParams, units: &Organisation) -> Vec<Fiel
 fn more_fields(params: &ListParams, allowed: Allowed) -> Vec<Field> {
     let value = |text: &Option<String>| text.clone().unwrap_or_default();
     let years = |name, label, text: &Option<String>| {
-        Field::number(name, label).value(value(text)).suffix("ans").attribute("min", "0").attribute("max", "120")
+        Field::number(name, label)
+            .value(value(text))
+            .suffix("ans")
+            .attribute("min", "0")
+            .attribute("max", "120")
     };
     if !allowed.career {
         return Vec::new();
@@ -313,8 +380,10 @@ fn more_fields(params: &ListParams, allowed: Allowed) -> Vec<Field> {
         .into_iter()
         .map(|category| Choice::new(category.code(), catalogue::category(category)))
         .collect();
-    let mut grades: Vec<Choice> =
-        Grade::all().into_iter().map(|grade| Choice::new(grade.to_string(), grade.to_string())).collect();
+    let mut grades: Vec<Choice> = Grade::all()
+        .into_iter()
+        .map(|grade| Choice::new(grade.to_string(), grade.to_string()))
+        .collect();
     grades.push(Choice::new("none", "Sans grade"));
     let mut fields = vec![
         Field::select("category", "Catégorie", Some("Toutes"), categories).value(value(&params.category)),
@@ -326,9 +395,20 @@ fn more_fields(params: &ListParams, allowed: Allowed) -> Vec<Field> {
             catalogue::choices(AdministrativePosition::ALL, AdministrativePosition::code),
         )
         .value(value(&params.position)),
-        Field::select("status", "Statut", Some("Tous"), catalogue::choices(AgentStatus::ALL, AgentStatus::code))
-            .value(value(&params.status)),
-        Field::select("sex", "Sexe", Some("Tous"), catalogue::choices(Sex::ALL, Sex::code)).value(value(&params.sex)),
+        Field::select(
+            "status",
+            "Statut",
+            Some("Tous"),
+            catalogue::choices(AgentStatus::ALL, AgentStatus::code),
+        )
+        .value(value(&params.status)),
+        Field::select(
+            "sex",
+            "Sexe",
+            Some("Tous"),
+            catalogue::choices(Sex::ALL, Sex::code),
+        )
+        .value(value(&params.sex)),
         Field::select(
             "archive",
             "Fiches",
@@ -349,7 +429,11 @@ fn more_fields(params: &ListParams, allowed: Allowed) -> Vec<Field> {
         Field::checkbox("incomplete", "Dossier incomplet", params.incomplete.is_some()),
     ];
     if allowed.accounts {
-        fields.push(Field::checkbox("without_account", "Sans compte", params.without_account.is_some()));
+        fields.push(Field::checkbox(
+            "without_account",
+            "Sans compte",
+            params.without_account.is_some(),
+        ));
     }
     fields
 }

@@ -4,14 +4,12 @@ use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 use jiff::civil::Date;
-use mppeep_core::domain::codes::BirthPrecision;
+use mppeep_core::domain::activity::EntityKind;
 use mppeep_core::domain::evaluation::appraise;
 use mppeep_core::domain::id::PersonnelId;
 use mppeep_core::domain::organisation::Organisation;
 use mppeep_core::domain::permission::{Action, Resource};
 use mppeep_core::domain::personnel::{FieldGroup, PersonnelField};
-use mppeep_core::domain::retirement::RetirementDerivation;
-use mppeep_core::domain::settings::RetirementMode;
 use mppeep_core::ports::absence::AbsenceFilter;
 use mppeep_core::ports::evaluation::EvaluationFilter;
 use mppeep_core::ports::page::PageRequest;
@@ -21,6 +19,7 @@ use mppeep_core::services::personnel_view::PersonnelView;
 use serde::Deserialize;
 
 use super::columns;
+use super::facts::{career_facts, civil_facts, contact_facts, explain, fact, private_facts};
 use crate::app::AppState;
 use crate::catalogue::{self, Label};
 use crate::extract::{PathId, QueryParams};
@@ -67,12 +66,36 @@ struct HistoryLine {
 }
 
 enum Content {
-    Identity { civil: Facts, contact: Facts, private: Facts, reveal_url: Option<String>, revealed: bool },
-    Career { facts: Facts, timeline: Timeline },
-    Absences { lines: Vec<AbsenceLine>, total: u64, add_url: Option<String>, all_url: String },
-    Evaluations { lines: Vec<EvaluationLine>, add_url: Option<String> },
-    Account { facts: Option<Facts>, open_url: Option<String>, create_url: Option<String> },
-    History { lines: Vec<HistoryLine>, total: u64 },
+    Identity {
+        civil: Facts,
+        contact: Facts,
+        private: Facts,
+        reveal_url: Option<String>,
+        revealed: bool,
+    },
+    Career {
+        facts: Facts,
+        timeline: Timeline,
+    },
+    Absences {
+        lines: Vec<AbsenceLine>,
+        total: u64,
+        add_url: Option<String>,
+        all_url: String,
+    },
+    Evaluations {
+        lines: Vec<EvaluationLine>,
+        add_url: Option<String>,
+    },
+    Account {
+        facts: Option<Facts>,
+        open_url: Option<String>,
+        create_url: Option<String>,
+    },
+    History {
+        lines: Vec<HistoryLine>,
+        total: u64,
+    },
 }
 
 /// What stands above the tabs.
@@ -122,12 +145,20 @@ pub(super) async fn sheet(
 ) -> Result<Response, Problem> {
     let tab = params.onglet.as_deref().unwrap_or("identite");
     let wants_private = params.prive.is_some() || visit.is_own(id);
-    let reveal = if tab == "identite" && wants_private { Reveal::Shown } else { Reveal::Hidden };
+    let reveal = if tab == "identite" && wants_private {
+        Reveal::Shown
+    } else {
+        Reveal::Hidden
+    };
     let agent = state.services.personnel.get(&visit.actor, id, reveal).await?;
     let units = state.services.organisation.names().await?;
     let tabs = tabs(&visit, &agent, tab);
     // A tab that the reader has no right to is not there: the first one is shown.
-    let tab = if tabs.tabs.iter().any(|tab| tab.current) { tab } else { "identite" };
+    let tab = if tabs.tabs.iter().any(|tab| tab.current) {
+        tab
+    } else {
+        "identite"
+    };
     let content = match tab {
         "carriere" => career(&visit, &agent, &units),
         "absences" => absences(&visit, &state, &agent).await?,
@@ -165,15 +196,29 @@ pub(super) async fn print(
     QueryParams(params): QueryParams<SheetParams>,
 ) -> Result<Response, Problem> {
     let wants_private = params.prive.is_some() || visit.is_own(id);
-    let reveal = if wants_private { Reveal::Shown } else { Reveal::Hidden };
+    let reveal = if wants_private {
+        Reveal::Shown
+    } else {
+        Reveal::Hidden
+    };
     let agent = state.services.personnel.get(&visit.actor, id, reveal).await?;
     let units = state.services.organisation.names().await?;
-    let mut sections = vec![("État civil", civil_facts(&agent)), ("Coordonnées", contact_facts(&agent, &units))];
+    let grid = |facts: Facts| Facts { rows: false, ..facts };
+    let mut sections = vec![
+        ("État civil", grid(civil_facts(&agent))),
+        ("Coordonnées", grid(contact_facts(&agent, &units))),
+    ];
     if agent.shows(FieldGroup::Career) {
-        sections.push(("Carrière", Facts { facts: career_facts(&visit, &agent, &units, false), rows: false }));
+        sections.push((
+            "Carrière",
+            Facts {
+                facts: career_facts(&visit, &agent, &units, false),
+                rows: false,
+            },
+        ));
     }
     if agent.shows(FieldGroup::Private) {
-        sections.push(("Données privées", private_facts(&agent)));
+        sections.push(("Données privées", grid(private_facts(&agent))));
     }
     let template = PrintTemplate {
         frame: visit
@@ -197,8 +242,16 @@ fn tabs(visit: &Visit, agent: &PersonnelView, current: &str) -> Tabs {
         ("carriere", "Carrière", agent.shows(FieldGroup::Career)),
         ("absences", "Absences", agent.shows_absences()),
         ("evaluations", "Évaluations", agent.shows_evaluations()),
-        ("compte", "Compte", own || visit.may_all(Resource::User, Action::Read)),
-        ("historique", "Historique", visit.may(Resource::Journal, Action::Read)),
+        (
+            "compte",
+            "Compte",
+            own || visit.may_all(Resource::User, Action::Read),
+        ),
+        (
+            "historique",
+            "Historique",
+            visit.may(Resource::Journal, Action::Read),
+        ),
     ];
     Tabs {
         label: "Parties de la fiche".to_owned(),
@@ -207,7 +260,11 @@ fn tabs(visit: &Visit, agent: &PersonnelView, current: &str) -> Tabs {
             .filter(|(_, _, shown)| *shown)
             .map(|(code, label, _)| Tab {
                 label: label.to_owned(),
-                url: if code == "identite" { path.clone() } else { format!("{path}?onglet={code}") },
+                url: if code == "identite" {
+                    path.clone()
+                } else {
+                    format!("{path}?onglet={code}")
+                },
                 current: code == current,
                 count: None,
             })
@@ -238,20 +295,38 @@ async fn header(
         ),
         None => ("Sans affectation".to_owned(), String::new()),
     };
-    let mut badges: Vec<Badge> = agent.position().map(catalogue::position_badge).into_iter().collect();
+    let mut badges: Vec<Badge> = agent
+        .position()
+        .map(catalogue::position_badge)
+        .into_iter()
+        .collect();
     if let Some(grade) = agent.grade() {
-        let step = agent.get(PersonnelField::Step).map(|step| format!(", échelon {step}")).unwrap_or_default();
-        let index = agent.get(PersonnelField::SalaryIndex).map(|index| format!(", indice {index}"));
-        badges.push(Badge::new(format!("{grade}{step}{}", index.unwrap_or_default()), Tone::Neutral));
+        let step = agent
+            .get(PersonnelField::Step)
+            .map(|step| format!(", échelon {step}"))
+            .unwrap_or_default();
+        let index = agent
+            .get(PersonnelField::SalaryIndex)
+            .map(|index| format!(", indice {index}"));
+        badges.push(Badge::new(
+            format!("{grade}{step}{}", index.unwrap_or_default()),
+            Tone::Neutral,
+        ));
     }
     if agent.is_archived() {
         badges.push(Badge::new("Archivé", Tone::Warning));
     }
     let mut facts = Vec::new();
     if let Some(id) = chief(agent, units)
-        && let Ok(head) = state.services.personnel.get(&visit.actor, id, Reveal::Hidden).await
+        && let Ok(head) = state
+            .services
+            .personnel
+            .get(&visit.actor, id, Reveal::Hidden)
+            .await
     {
-        facts.push(Fact::new("Supérieur (N+1)", head.full_name()).link(visit.url(&format!("/personnel/{id}"))));
+        facts.push(
+            Fact::new("Supérieur (N+1)", head.full_name()).link(visit.url(&format!("/personnel/{id}"))),
+        );
     }
     if let Some(served) = agent.seniority(visit.today) {
         facts.push(Fact::new("Ancienneté", columns::seniority(served)));
@@ -260,10 +335,17 @@ async fn header(
         let fact = Fact::new("Départ à la retraite", catalogue::date(derived.date));
         facts.push(fact.why(explain(&derived, agent)));
     }
-    let missing: Vec<&str> = agent.missing().into_iter().map(catalogue::personnel_field).collect();
+    let missing: Vec<&str> = agent
+        .missing()
+        .into_iter()
+        .map(catalogue::personnel_field)
+        .collect();
     Ok(Header {
         name: agent.full_name(),
-        initials: initials(&text(PersonnelField::GivenNames), &text(PersonnelField::FamilyName)),
+        initials: initials(
+            &text(PersonnelField::GivenNames),
+            &text(PersonnelField::FamilyName),
+        ),
         matricule: agent.matricule().to_owned(),
         job_title: text(PersonnelField::JobTitle),
         unit,
@@ -273,85 +355,13 @@ async fn header(
         completeness: agent.completeness_percent(),
         missing: missing.join(", "),
         archived: agent.departure().map_or_else(String::new, |departure| {
-            format!("Parti le {} : {}", catalogue::date(departure.date), departure.reason.label().to_lowercase())
+            format!(
+                "Parti le {} : {}",
+                catalogue::date(departure.date),
+                departure.reason.label().to_lowercase()
+            )
         }),
     })
-}
-
-/// The derivation of a day of retirement, as people check it.
-pub(super) fn explain(derived: &RetirementDerivation, agent: &PersonnelView) -> String {
-    let by_year = agent.get(PersonnelField::BirthPrecision).as_deref() == Some(BirthPrecision::Year.code());
-    let female = agent.get(PersonnelField::Sex).as_deref() == Some("female");
-    explain_for(derived, by_year, if female { "Née" } else { "Né" })
-}
-
-pub(super) fn explain_for(derived: &RetirementDerivation, by_year: bool, born: &str) -> String {
-    let birth = if by_year {
-        format!("{born} vers {}", derived.birth_date.year())
-    } else {
-        format!("{born} le {}", catalogue::date(derived.birth_date))
-    };
-    let grade = derived.grade.map_or_else(|| "sans grade".to_owned(), |grade| grade.to_string());
-    let day = match derived.mode {
-        RetirementMode::EndOfYear => "départ le 31 décembre de cette année-là",
-        RetirementMode::EndOfMonth => "départ le dernier jour de ce mois",
-        RetirementMode::Birthday => "départ ce jour-là",
-    };
-    let mut text = format!(
-        "{birth} · {grade} → {} ans, atteints le {} · {day}",
-        derived.age_years,
-        catalogue::date(derived.reached_on),
-    );
-    if let Some(until) = derived.extended_until {
-        text.push_str(&format!(" · maintien en activité jusqu’au {}", catalogue::date(until)));
-    }
-    text.push_str(&format!(" : {}.", catalogue::date(derived.date)));
-    text
-}
-
-/// A field of the file as a fact.
-fn fact(agent: &PersonnelView, field: PersonnelField) -> Fact {
-    let label = catalogue::personnel_field(field);
-    if !agent.shows(field.group()) {
-        return Fact::hidden(label, if agent.may_reveal() { "Masqué" } else { "Réservé SDRH" });
-    }
-    let value = agent.get(field).map(|value| catalogue::field_value(field.code(), &value, None));
-    Fact::new(label, value.unwrap_or_default())
-}
-
-fn civil_facts(agent: &PersonnelView) -> Facts {
-    use PersonnelField as F;
-    let mut facts = vec![fact(agent, F::FamilyName), fact(agent, F::GivenNames), fact(agent, F::Matricule)];
-    if agent.shows(FieldGroup::Career) {
-        facts.push(fact(agent, F::Sex));
-        let by_year = agent.get(F::BirthPrecision).as_deref() == Some(BirthPrecision::Year.code());
-        let birth = fact(agent, F::BirthDate);
-        facts.push(match agent.birth_date() {
-            Some(date) if by_year => Fact::new(birth.label, format!("vers {}", date.year())),
-            _ => birth,
-        });
-        facts.push(fact(agent, F::Status));
-    }
-    Facts { facts, rows: true }
-}
-
-fn contact_facts(agent: &PersonnelView, units: &Organisation) -> Facts {
-    use PersonnelField as F;
-    let service = agent.department().and_then(|id| units.department(id)).map(|unit| unit.fields.name.clone());
-    Facts {
-        facts: vec![
-            Fact::new("Service", service.unwrap_or_else(|| "Sans affectation".to_owned())),
-            fact(agent, F::JobTitle),
-            fact(agent, F::WorkPhone),
-            fact(agent, F::Email),
-        ],
-        rows: true,
-    }
-}
-
-fn private_facts(agent: &PersonnelView) -> Facts {
-    let private = PersonnelField::ALL.iter().copied().filter(|field| field.group() == FieldGroup::Private);
-    Facts { facts: private.map(|field| fact(agent, field)).collect(), rows: true }
 }
 
 fn identity(visit: &Visit, agent: &PersonnelView) -> Content {
@@ -361,39 +371,17 @@ fn identity(visit: &Visit, agent: &PersonnelView) -> Content {
     Content::Identity {
         civil: civil_facts(agent),
         contact: Facts {
-            facts: vec![fact(agent, F::WorkPhone), fact(agent, F::Email), fact(agent, F::JobTitle)],
+            facts: vec![
+                fact(agent, F::WorkPhone),
+                fact(agent, F::Email),
+                fact(agent, F::JobTitle),
+            ],
             rows: true,
         },
         private: private_facts(agent),
         reveal_url: (agent.may_reveal() && !revealed).then_some(path),
         revealed,
     }
-}
-
-fn career_facts(visit: &Visit, agent: &PersonnelView, units: &Organisation, with_why: bool) -> Vec<Fact> {
-    use PersonnelField as F;
-    let mut facts = vec![fact(agent, F::Status), fact(agent, F::Position)];
-    let category = agent.grade().map(|grade| catalogue::category(grade.category())).unwrap_or_default();
-    facts.extend([fact(agent, F::Grade), Fact::new("Catégorie", category)]);
-    facts.extend([fact(agent, F::Step), fact(agent, F::SalaryIndex), fact(agent, F::JobTitle)]);
-    if let Some((department, directorate, programme)) = agent.department().and_then(|id| units.lineage(id)) {
-        facts.push(Fact::new("Service", department.fields.name.clone()));
-        facts.push(Fact::new("Direction", directorate.fields.name.clone()));
-        facts.push(Fact::new("Programme", programme.fields.name.clone()));
-    } else {
-        facts.push(Fact::new("Service", "Sans affectation"));
-    }
-    facts.extend([fact(agent, F::RecruitmentDate), fact(agent, F::ServiceStartDate)]);
-    let served = agent.seniority(visit.today).map(columns::seniority).unwrap_or_default();
-    facts.push(Fact::new("Ancienneté", served));
-    if agent.get(F::RetirementExtension).is_some() {
-        facts.push(fact(agent, F::RetirementExtension));
-    }
-    if let Some(derived) = agent.retirement(&visit.settings) {
-        let fact = Fact::new("Départ à la retraite", catalogue::date(derived.date));
-        facts.push(if with_why { fact.why(explain(&derived, agent)) } else { fact });
-    }
-    facts
 }
 
 fn career(visit: &Visit, agent: &PersonnelView, units: &Organisation) -> Content {
@@ -408,11 +396,15 @@ fn career(visit: &Visit, agent: &PersonnelView, units: &Organisation) -> Content
     event(date(F::RecruitmentDate), "Recrutement", String::new());
     event(date(F::ServiceStartDate), "Prise de service", String::new());
     if let Some(departure) = agent.departure() {
-        event(Some(departure.date), "Départ", departure.reason.label().to_owned());
+        event(
+            Some(departure.date),
+            "Départ",
+            departure.reason.label().to_owned(),
+        );
     } else {
         event(agent.retirement_date(), "Départ à la retraite", String::new());
     }
-    events.sort_by(|a, b| b.0.cmp(&a.0));
+    events.sort_by_key(|event| std::cmp::Reverse(event.0));
     let events = events
         .into_iter()
         .map(|(date, title, text)| Event {
@@ -423,14 +415,27 @@ fn career(visit: &Visit, agent: &PersonnelView, units: &Organisation) -> Content
             future: date > visit.today,
         })
         .collect();
-    let facts = Facts { facts: career_facts(visit, agent, units, true), rows: true };
-    Content::Career { facts, timeline: Timeline { events } }
+    let facts = Facts {
+        facts: career_facts(visit, agent, units, true),
+        rows: true,
+    };
+    Content::Career {
+        facts,
+        timeline: Timeline { events },
+    }
 }
 
 async fn absences(visit: &Visit, state: &AppState, agent: &PersonnelView) -> Result<Content, Problem> {
-    let filter =
-        AbsenceFilter { personnel: Some(agent.id()), with_cancelled: true, ..AbsenceFilter::default() };
-    let page = state.services.absences.list(&visit.actor, filter, &PageRequest::first(LINES)).await?;
+    let filter = AbsenceFilter {
+        personnel: Some(agent.id()),
+        with_cancelled: true,
+        ..AbsenceFilter::default()
+    };
+    let page = state
+        .services
+        .absences
+        .list(&visit.actor, filter, &PageRequest::first(LINES))
+        .await?;
     let may_add = visit.may_all(Resource::Absence, Action::Write) && !agent.is_archived();
     let lines = page
         .rows
@@ -456,20 +461,32 @@ async fn absences(visit: &Visit, state: &AppState, agent: &PersonnelView) -> Res
 }
 
 async fn evaluations(visit: &Visit, state: &AppState, agent: &PersonnelView) -> Result<Content, Problem> {
-    let filter = EvaluationFilter { personnel: Some(agent.id()), ..EvaluationFilter::default() };
-    let page = state.services.evaluations.list(&visit.actor, filter, &PageRequest::first(LINES)).await?;
+    let filter = EvaluationFilter {
+        personnel: Some(agent.id()),
+        ..EvaluationFilter::default()
+    };
+    let page = state
+        .services
+        .evaluations
+        .list(&visit.actor, filter, &PageRequest::first(LINES))
+        .await?;
     let may_add = !visit.is_own(agent.id())
         && !agent.is_archived()
-        && visit.actor.may_on(Resource::Evaluation, Action::Write, agent.id(), agent.department());
+        && visit.actor.may_on(
+            Resource::Evaluation,
+            Action::Write,
+            agent.id(),
+            agent.department(),
+        );
     let lines = page
         .rows
         .into_iter()
         .map(|row| EvaluationLine {
             year: row.evaluation.fields.year,
-            mark: row
-                .evaluation
-                .final_mark
-                .map_or_else(|| "—".to_owned(), |mark| catalogue::hundredths(i64::from(mark.hundredths()))),
+            mark: row.evaluation.final_mark.map_or_else(
+                || "—".to_owned(),
+                |mark| catalogue::hundredths(i64::from(mark.hundredths())),
+            ),
             badge: row
                 .evaluation
                 .final_mark
@@ -490,7 +507,12 @@ async fn account(visit: &Visit, state: &AppState, id: PersonnelId) -> Result<Con
         Some(state.services.users.own(&visit.actor).await?)
     };
     let roles = |user: &mppeep_core::domain::user::User| {
-        user.fields.roles.iter().map(|role| role.label()).collect::<Vec<_>>().join(", ")
+        user.fields
+            .roles
+            .iter()
+            .map(|role| role.label())
+            .collect::<Vec<_>>()
+            .join(", ")
     };
     let open_url = match &user {
         Some(user) if runs_accounts => Some(visit.url(&format!("/admin/utilisateurs/{}", user.id))),
@@ -505,7 +527,10 @@ async fn account(visit: &Visit, state: &AppState, id: PersonnelId) -> Result<Con
                 Fact::new("Nom affiché", user.fields.display_name.clone()),
                 Fact::new("Rôles", roles(user)),
                 Fact::new("Statut", user.fields.status.label()),
-                Fact::new("Dernière connexion", user.last_login_at.map(catalogue::instant).unwrap_or_default()),
+                Fact::new(
+                    "Dernière connexion",
+                    user.last_login_at.map(catalogue::instant).unwrap_or_default(),
+                ),
             ],
             rows: true,
         }),
@@ -520,48 +545,52 @@ async fn history(
     id: PersonnelId,
     units: &Organisation,
 ) -> Result<Content, Problem> {
-    let page = state.services.activity.history(&visit.actor, id, &PageRequest::first(LINES)).await?;
-    let lines = page.rows.into_iter().map(|line| history_line(line, units)).collect();
-    Ok(Content::History { lines, total: page.total })
+    let page = state
+        .services
+        .activity
+        .history(&visit.actor, id, &PageRequest::first(LINES))
+        .await?;
+    let lines = page
+        .rows
+        .into_iter()
+        .map(|line| history_line(line, units))
+        .collect();
+    Ok(Content::History {
+        lines,
+        total: page.total,
+    })
 }
 
 fn history_line(line: ActivityView, units: &Organisation) -> HistoryLine {
-    let ActivityView { activity, hidden_fields } = line;
-    let shown: Vec<_> =
-        activity.changes.iter().filter(|change| !hidden_fields.contains(&change.field)).cloned().collect();
+    let ActivityView {
+        activity,
+        hidden_fields,
+    } = line;
+    let shown: Vec<_> = activity
+        .changes
+        .iter()
+        .filter(|change| !hidden_fields.contains(&change.field))
+        .cloned()
+        .collect();
     let changes = catalogue::changes(&shown, Some(units));
-    let hidden: Vec<&str> = hidden_fields.iter().map(|field| catalogue::field_name(field)).collect();
+    let hidden: Vec<&str> = hidden_fields
+        .iter()
+        .map(|field| catalogue::field_name(field))
+        .collect();
     HistoryLine {
         when: catalogue::instant(activity.at),
         who: activity.actor_name,
-        badge: Badge::new(activity.action.label(), catalogue::action_tone(activity.action)),
-        label: format!("{} : {}", activity.entity.label(), activity.label),
+        badge: Badge::new(activity.entity.label(), catalogue::action_tone(activity.action)),
+        label: if activity.entity == EntityKind::Personnel {
+            activity.action.label().to_owned()
+        } else {
+            format!("{} · {}", activity.action.label(), activity.label)
+        },
         diff: (!changes.is_empty()).then(|| Diff {
             changes,
             before: "Avant".to_owned(),
             after: "Après".to_owned(),
         }),
         hidden: hidden.join(", "),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use jiff::civil::date;
-    use mppeep_core::domain::retirement::derive;
-    use mppeep_core::domain::settings::RetirementSettings;
-
-    use super::*;
-
-    #[test]
-    fn a_retirement_is_explained_step_by_step() {
-        let derived =
-            derive(date(1966, 3, 14), "A3".parse().ok(), None, &RetirementSettings::default()).unwrap();
-        assert_eq!(
-            explain_for(&derived, false, "Né"),
-            "Né le 14/03/1966 · A3 → 60 ans, atteints le 14/03/2026 · départ le 31 décembre de cette année-là : \
-             31/12/2026."
-        );
-        assert!(explain_for(&derived, true, "Née").starts_with("Née vers 1966 · A3"));
     }
 }

@@ -213,7 +213,14 @@ impl Browser {
         // A colour on its way from one theme to the other is in neither.
         let still = "return document.getAnimations().every(animation => animation.playState !== 'running')";
         let end = tokio::time::Instant::now() + PATIENCE;
-        while self.window().execute(still, vec![]).await.ok().and_then(|still| still.as_bool()) != Some(true) {
+        while self
+            .window()
+            .execute(still, vec![])
+            .await
+            .ok()
+            .and_then(|still| still.as_bool())
+            != Some(true)
+        {
             assert!(tokio::time::Instant::now() < end, "the page moves for ever");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }

@@ -113,7 +113,9 @@ async fn log_in(browser: &Browser, server: &Server, role: &str) {
     browser.open(&address(server, "/mppeep/login")).await;
     browser.fill("input[name=username]", &demo_email(role)).await;
     browser.fill("input[name=password]", DEMO_PASSWORD).await;
-    browser.click_through("form[action$='/login'] button.primary").await;
+    browser
+        .click_through("form[action$='/login'] button.primary")
+        .await;
 }
 
 /// The four pictures of the page that is open.

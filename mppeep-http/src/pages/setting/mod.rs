@@ -38,7 +38,9 @@ fn tabs(visit: &Visit, current: &str) -> Tabs {
         tabs.push(Tab { label: label.to_owned(), url, current: code == current, count: None });
     };
     for section in SettingsSection::ALL {
-        add(section.code(), section.label());
+        // The full name stands in the heading of the section; here it would break the line.
+        let label = if *section == SettingsSection::Charter { "Charte" } else { section.label() };
+        add(section.code(), label);
         if *section == SettingsSection::Calendar {
             add(HOLIDAYS, "Jours fériés");
         }

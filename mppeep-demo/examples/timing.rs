@@ -89,9 +89,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     };
     for format in [SheetFormat::Csv, SheetFormat::Xlsx] {
         let start = Instant::now();
-        let bytes = exports
-            .file(&actor, ExportPersonnel::everything(), format)
-            .await?;
+        let bytes = exports.file(&actor, current(), format).await?;
         println!(
             "{} exported in {:?}: {} bytes",
             format.extension(),

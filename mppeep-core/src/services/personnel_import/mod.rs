@@ -274,7 +274,13 @@ impl PersonnelImportService {
                 other => other?,
             }
         }
-        self.context.commit(unit, MADE_WRONG).await?;
+        // The second import of a file is noted, and makes nothing wrong.
+        let made_wrong = if counts.created + counts.updated > 0 {
+            MADE_WRONG
+        } else {
+            &[]
+        };
+        self.context.commit(unit, made_wrong).await?;
         Ok(Executed { plan, written: true })
     }
 

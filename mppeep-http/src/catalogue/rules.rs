@@ -1,5 +1,6 @@
 //! Broken rules in words.
 
+use mppeep_core::domain::personnel::MatriculePattern;
 use mppeep_core::domain::validation::{Rule, Violations};
 
 use super::fields::field_name;
@@ -16,6 +17,9 @@ pub(crate) fn rule_message(rule: &Rule) -> String {
         Rule::BadCharacters => "Ce texte contient des caractères qui ne sont pas acceptés.".to_owned(),
         Rule::Format { expected } if expected == "2026-12-31" => {
             "Cette date n’est pas valide ; attendu : jour, mois et année.".to_owned()
+        }
+        Rule::Format { expected } if expected == MatriculePattern::DEFAULT => {
+            "De 2 à 20 lettres sans accent, chiffres ou tirets.".to_owned()
         }
         Rule::Format { expected } => format!("La forme attendue est : {expected}"),
         Rule::OutOfRange { min, max } => {

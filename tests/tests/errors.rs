@@ -21,7 +21,6 @@ fn says_nothing_of_the_inside(answer: &Response) {
         "src/",
         ".rs:",
         "/home/",
-       
         "/tmp/",
         "tokio",
         "hyper",

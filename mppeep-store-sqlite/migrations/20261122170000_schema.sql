@@ -137,11 +137,8 @@ CREATE TABLE absence (
     end_slot TEXT NOT NULL GENERATED ALWAYS AS (end_date || end_half) STORED,
     CHECK (start_slot <= end_slot)
 ) STRICT;
-CREATE INDEX absence_of_personnel ON absence (personnel_id, start_slot, end_slot, start_date, end_date)
-    WHERE cancelled_at IS NULL;
-CREATE INDEX absence_by_personnel ON absence (personnel_id);
-CREATE INDEX absence_by_start ON absence (start_slot, absence_id);
-CREATE INDEX absence_by_month ON absence (start_date, personnel_id, counted_half_days) WHERE cancelled_at IS NULL;
+CREATE INDEX absence_of_personnel ON absence (personnel_id, start_slot, end_slot, cancelled_at);
+CREATE INDEX absence_by_start ON absence (start_slot, absence_id, cancelled_at, personnel_id, counted_half_days);
 CREATE INDEX absence_by_end ON absence (end_date, start_date, personnel_id) WHERE cancelled_at IS NULL;
 
 -- Two absences of one agent that are not cancelled never share a half-day. There is one writer at a time, so what these

@@ -122,9 +122,10 @@ impl Handle<'_> {
 }
 
 fn build(filter: &AbsenceFilter, page: &PageRequest) -> Builder {
+    // Every row has its agent; the outer join lets SQLite leave the agents out where nothing is asked of them.
     let mut query = Builder::new(
         "WITH filtered AS NOT MATERIALIZED (SELECT a.absence_id AS id, a.start_slot AS sort_key \
-         FROM absence AS a JOIN personnel AS p ON p.personnel_id = a.personnel_id WHERE 1",
+         FROM absence AS a LEFT JOIN personnel AS p ON p.personnel_id = a.personnel_id WHERE 1",
     );
     push_scope(&mut query, &filter.scope);
     push_unit(&mut query, filter.unit);

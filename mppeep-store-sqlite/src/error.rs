@@ -217,3 +217,107 @@ pub(crate) fn store(err: sqlx::Error, entity: &'static str) -> StoreError {
         _ => StoreError::Backend(backend(err)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use sqlx::sqlite::SqliteConnectOptions;
+    use sqlx::{ConnectOptions, Connection, SqliteConnection};
+
+    use super::*;
+
+    async fn connect(path: &std::path::Path) -> SqliteConnection {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .foreign_keys(true)
+            .busy_timeout(Duration::ZERO);
+        options.connect().await.unwrap()
+    }
+
+    async fn run(conn: &mut SqliteConnection, statement: &'static str) -> Result<(), sqlx::Error> {
+        sqlx::raw_sql(statement).execute(conn).await.map(|_| ())
+    }
+
+    #[tokio::test]
+    async fn faults_of_the_file_are_told_apart() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("faults.db");
+        let mut conn = connect(&path).await;
+        run(&mut conn, "CREATE TABLE note (text TEXT)").await.unwrap();
+
+        let mut other = connect(&path).await;
+        run(&mut other, "BEGIN IMMEDIATE").await.unwrap();
+        let busy = run(&mut conn, "INSERT INTO note VALUES ('a')").await.unwrap_err();
+        assert!(matches!(backend(busy), BackendError::Contention { .. }));
+        run(&mut other, "ROLLBACK").await.unwrap();
+        other.close().await.unwrap();
+
+        run(&mut conn, "PRAGMA max_page_count = 3").await.unwrap();
+        let full = run(&mut conn, "INSERT INTO note VALUES (hex(randomblob(50000)))")
+            .await
+            .unwrap_err();
+        assert!(matches!(backend(full), BackendError::Unavailable { .. }));
+        run(&mut conn, "PRAGMA query_only = ON").await.unwrap();
+        let read_only = run(&mut conn, "INSERT INTO note VALUES ('a')").await.unwrap_err();
+        assert!(matches!(backend(read_only), BackendError::Unavailable { .. }));
+        conn.close().await.unwrap();
+
+        std::fs::write(&path, [0xA5; 4096]).unwrap();
+        let mut conn = connect(&path).await;
+        let garbage = run(&mut conn, "SELECT * FROM note").await.unwrap_err();
+        assert!(matches!(backend(garbage), BackendError::Corrupt { .. }));
+        let absent = SqliteConnectOptions::new().filename(folder.path().join("absent/a.db"));
+        let absent = absent.connect().await.unwrap_err();
+        assert!(matches!(backend(absent), BackendError::Unavailable { .. }));
+    }
+
+    #[tokio::test]
+    async fn refusals_of_the_schema_name_what_a_caller_knows() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut conn = connect(&folder.path().join("schema.db")).await;
+        run(
+            &mut conn,
+            "CREATE TABLE personnel (id INTEGER PRIMARY KEY);
+             CREATE TABLE users (id INTEGER PRIMARY KEY, email_key TEXT UNIQUE CHECK (email_key <> ''),
+                                 personnel_id INTEGER UNIQUE REFERENCES personnel (id));
+             INSERT INTO personnel VALUES (1);
+             INSERT INTO users VALUES (1, 'a@b.ci', 1);",
+        )
+        .await
+        .unwrap();
+        let mut refused = async |statement| store(run(&mut conn, statement).await.unwrap_err(), "user");
+        let same_address = refused("INSERT INTO users VALUES (2, 'a@b.ci', NULL)").await;
+        assert!(matches!(
+            same_address,
+            StoreError::Conflict {
+                entity: "user",
+                field: "email"
+            }
+        ));
+        let same_agent = refused("INSERT INTO users VALUES (2, 'c@b.ci', 1)").await;
+        assert!(matches!(
+            same_agent,
+            StoreError::Conflict {
+                entity: "user",
+                field: "personnel_id"
+            }
+        ));
+        let same_id = refused("INSERT INTO users VALUES (1, 'c@b.ci', NULL)").await;
+        assert!(matches!(
+            same_id,
+            StoreError::Conflict {
+                entity: "user",
+                field: "id"
+            }
+        ));
+        let no_agent = refused("INSERT INTO users VALUES (2, 'c@b.ci', 9)").await;
+        assert!(matches!(
+            no_agent,
+            StoreError::DanglingReference { entity: "user" }
+        ));
+        let check = refused("INSERT INTO users VALUES (2, '', NULL)").await;
+        assert!(matches!(check, StoreError::Backend(BackendError::Invalid { .. })));
+    }
+}

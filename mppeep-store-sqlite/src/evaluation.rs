@@ -128,9 +128,10 @@ fn position(cursor: &Cursor) -> Option<(i64, &str)> {
 }
 
 fn build(filter: &EvaluationFilter, page: &PageRequest) -> Builder {
+    // Every row has its agent; the outer join lets SQLite leave the agents out where nothing is asked of them.
     let mut query = Builder::new(
         "WITH filtered AS NOT MATERIALIZED (SELECT e.evaluation_id AS id, e.year, p.name_key \
-         FROM evaluation AS e JOIN personnel AS p ON p.personnel_id = e.personnel_id WHERE 1",
+         FROM evaluation AS e LEFT JOIN personnel AS p ON p.personnel_id = e.personnel_id WHERE 1",
     );
     push_scope(&mut query, &filter.scope);
     push_unit(&mut query, filter.unit);

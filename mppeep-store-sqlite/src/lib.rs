@@ -27,6 +27,7 @@ mod organisation;
 mod personnel;
 mod personnel_figures;
 mod personnel_list;
+mod personnel_record;
 mod session;
 mod setting;
 mod store;

@@ -4,15 +4,11 @@ use std::collections::BTreeSet;
 
 use async_trait::async_trait;
 use jiff::civil::Date;
-use mppeep_core::domain::codes::{
-    AdministrativePosition, AgentStatus, BirthPrecision, DepartureReason, MaritalStatus, Sex,
-};
+use mppeep_core::domain::codes::{MaritalStatus, Sex};
 use mppeep_core::domain::email::Email;
-use mppeep_core::domain::grade::Grade;
 use mppeep_core::domain::id::{DepartmentId, PersonnelId};
-use mppeep_core::domain::personnel::{Departure, Matricule, Personnel, PersonnelFields};
-use mppeep_core::domain::text::fold;
-use mppeep_core::ports::error::{BackendError, StoreError};
+use mppeep_core::domain::personnel::{Matricule, Personnel};
+use mppeep_core::ports::error::StoreError;
 use mppeep_core::ports::page::Page;
 use mppeep_core::ports::personnel::{
     DashboardFigures, FiguresQuery, PersonnelIdentity, PersonnelQuery, PersonnelRepository, PersonnelRow,
@@ -20,62 +16,11 @@ use mppeep_core::ports::personnel::{
 };
 use uuid::Uuid;
 
-use crate::codec::{
-    code, date, id_array, instant, micros, optional_code, optional_date, optional_number, text_array,
-};
-use crate::error::ADAPTER;
-use crate::filter::grade_rank;
+use crate::codec::{date, id_array, micros, optional_date, text_array};
+use crate::personnel_record::{Derived, PersonnelRecord, files, grade, matricule_key};
 use crate::unit::Handle;
 
 const ENTITY: &str = "personnel";
-
-/// A row of `personnel`, in plain types.
-#[derive(Debug, sqlx::FromRow)]
-pub(crate) struct PersonnelRecord {
-    id: Uuid,
-    matricule: String,
-    family_name: String,
-    given_names: String,
-    maiden_name: Option<String>,
-    sex: Option<String>,
-    birth_date: String,
-    birth_precision: String,
-    birth_place: Option<String>,
-    nationality: Option<String>,
-    marital_status: Option<String>,
-    children: Option<i64>,
-    national_id: Option<String>,
-    passport: Option<String>,
-    status: String,
-    position: String,
-    recruitment_date: Option<String>,
-    service_start_date: Option<String>,
-    department_id: Option<Uuid>,
-    job_title: Option<String>,
-    grade: Option<String>,
-    step: Option<i64>,
-    salary_index: Option<i64>,
-    retirement_extension: Option<String>,
-    work_phone: Option<String>,
-    personal_phone: Option<String>,
-    email: Option<String>,
-    address: Option<String>,
-    notes: Option<String>,
-    departure_date: Option<String>,
-    departure_reason: Option<String>,
-    retirement_date: Option<String>,
-    version: i64,
-    created_at: i64,
-    updated_at: i64,
-}
-
-/// The columns of a [`PersonnelRecord`], for lists whose text is built.
-pub(crate) const COLUMNS: &str = "p.personnel_id AS id, p.matricule, p.family_name, p.given_names, p.maiden_name, \
-    p.sex, p.birth_date, p.birth_precision, p.birth_place, p.nationality, p.marital_status, p.children, \
-    p.national_id, p.passport, p.status, p.position, p.recruitment_date, p.service_start_date, p.department_id, \
-    p.job_title, p.grade, p.step, p.salary_index, p.retirement_extension, p.work_phone, p.personal_phone, p.email, \
-    p.address, p.notes, p.departure_date, p.departure_reason, p.retirement_date, p.version, p.created_at, \
-    p.updated_at";
 
 /// A checked selection of [`PersonnelRecord`]s.
 macro_rules! select_personnel {
@@ -94,137 +39,6 @@ macro_rules! select_personnel {
             $(, $argument)*
         )
     };
-}
-
-pub(crate) fn grade(text: Option<&str>) -> Result<Option<Grade>, BackendError> {
-    text.map(|text| {
-        text.parse()
-            .map_err(|_| BackendError::corrupt(ADAPTER, "personnel.grade"))
-    })
-    .transpose()
-}
-
-impl TryFrom<PersonnelRecord> for Personnel {
-    type Error = BackendError;
-
-    fn try_from(row: PersonnelRecord) -> Result<Self, BackendError> {
-        let departure = match (row.departure_date.as_deref(), row.departure_reason.as_deref()) {
-            (Some(day), Some(reason)) => Some(Departure {
-                date: date(day, "personnel.departure_date")?,
-                reason: code(reason, DepartureReason::by_code, "personnel.departure_reason")?,
-            }),
-            _ => None,
-        };
-        let fields = PersonnelFields {
-            matricule: Matricule::from_stored(row.matricule),
-            family_name: row.family_name,
-            given_names: row.given_names,
-            maiden_name: row.maiden_name,
-            sex: optional_code(row.sex.as_deref(), Sex::by_code, "personnel.sex")?,
-            birth_date: date(&row.birth_date, "personnel.birth_date")?,
-            birth_precision: code(
-                &row.birth_precision,
-                BirthPrecision::by_code,
-                "personnel.birth_precision",
-            )?,
-            birth_place: row.birth_place,
-            nationality: row.nationality,
-            marital_status: optional_code(
-                row.marital_status.as_deref(),
-                MaritalStatus::by_code,
-                "personnel.marital_status",
-            )?,
-            children: optional_number(row.children, "personnel.children")?,
-            national_id: row.national_id,
-            passport: row.passport,
-            status: code(&row.status, AgentStatus::by_code, "personnel.status")?,
-            position: code(
-                &row.position,
-                AdministrativePosition::by_code,
-                "personnel.position",
-            )?,
-            recruitment_date: optional_date(row.recruitment_date.as_deref(), "personnel.recruitment_date")?,
-            service_start_date: optional_date(
-                row.service_start_date.as_deref(),
-                "personnel.service_start_date",
-            )?,
-            department: row.department_id.map(DepartmentId::from_uuid),
-            job_title: row.job_title,
-            grade: grade(row.grade.as_deref())?,
-            step: optional_number(row.step, "personnel.step")?,
-            salary_index: optional_number(row.salary_index, "personnel.salary_index")?,
-            retirement_extension: optional_date(
-                row.retirement_extension.as_deref(),
-                "personnel.retirement_extension",
-            )?,
-            work_phone: row.work_phone,
-            personal_phone: row.personal_phone,
-            email: row.email.map(Email::from_stored),
-            address: row.address,
-            notes: row.notes,
-        };
-        Ok(Self {
-            id: PersonnelId::from_uuid(row.id),
-            fields,
-            departure,
-            retirement_date: optional_date(row.retirement_date.as_deref(), "personnel.retirement_date")?,
-            version: row.version,
-            created_at: instant(row.created_at, "personnel.created_at")?,
-            updated_at: instant(row.updated_at, "personnel.updated_at")?,
-        })
-    }
-}
-
-/// What a matricule is unique by.
-fn matricule_key(matricule: &Matricule) -> String {
-    matricule.as_str().to_uppercase()
-}
-
-fn files(records: Vec<PersonnelRecord>) -> Result<Vec<Personnel>, BackendError> {
-    records.into_iter().map(Personnel::try_from).collect()
-}
-
-/// The columns that are not the field itself.
-struct Derived {
-    birth_date: String,
-    recruitment_date: Option<String>,
-    service_start_date: Option<String>,
-    retirement_extension: Option<String>,
-    departure_date: Option<String>,
-    retirement_date: Option<String>,
-    grade: Option<String>,
-    grade_rank: i64,
-    matricule_key: String,
-    name_key: String,
-    job_title_key: Option<String>,
-    search_key: String,
-    private_search_key: String,
-    completeness_percent: u8,
-}
-
-impl Derived {
-    fn of(personnel: &Personnel) -> Self {
-        let fields = &personnel.fields;
-        let text = |date: Option<Date>| date.map(|date| date.to_string());
-        Self {
-            birth_date: fields.birth_date.to_string(),
-            recruitment_date: text(fields.recruitment_date),
-            service_start_date: text(fields.service_start_date),
-            retirement_extension: text(fields.retirement_extension),
-            departure_date: text(personnel.departure.as_ref().map(|departure| departure.date)),
-            retirement_date: text(personnel.retirement_date),
-            grade: fields.grade.map(|grade| grade.to_string()),
-            grade_rank: fields
-                .grade
-                .map_or(0, |grade| grade_rank(grade.category(), grade.number())),
-            matricule_key: matricule_key(&fields.matricule),
-            name_key: fields.name_key(),
-            job_title_key: fields.job_title.as_deref().map(fold),
-            search_key: fields.search_key(),
-            private_search_key: fields.private_search_key(),
-            completeness_percent: fields.completeness_percent(),
-        }
-    }
 }
 
 impl Handle<'_> {

@@ -15,8 +15,8 @@ use uuid::Uuid;
 
 use crate::codec::{code, number, optional_code, optional_number};
 use crate::filter::{Builder, push_personnel};
-use crate::personnel::grade;
 use crate::personnel_list::MEAN;
+use crate::personnel_record::grade;
 use crate::unit::Handle;
 
 const ENTITY: &str = "personnel";
@@ -141,12 +141,12 @@ fn movements(asked: &FiguresQuery) -> Builder {
 fn monthly(asked: &FiguresQuery, from: Date, before: Date) -> Builder {
     let mut query = filtered(asked, asked.filter.archive);
     query.push(
-        "SELECT substr(a.start_date, 1, 7) AS month, count(*) AS count, sum(a.counted_half_days) AS half_days \
-         FROM absence AS a WHERE a.cancelled_at IS NULL AND a.start_date >= ",
+        "SELECT substr(a.start_slot, 1, 7) AS month, count(*) AS count, sum(a.counted_half_days) AS half_days \
+         FROM absence AS a WHERE a.cancelled_at IS NULL AND a.start_slot >= ",
     );
     query
         .push_bind(from.to_string())
-        .push(" AND a.start_date < ")
+        .push(" AND a.start_slot < ")
         .push_bind(before.to_string());
     query.push(" AND a.personnel_id IN (SELECT personnel_id FROM f) GROUP BY month");
     query

@@ -16,7 +16,7 @@ use uuid::Uuid;
 use crate::codec::{number, optional_number};
 use crate::error::{self, ADAPTER};
 use crate::filter::{Builder, LAST_TEXT, page_of, push_limit, push_personnel, push_sort_value};
-use crate::personnel::{COLUMNS, PersonnelRecord};
+use crate::personnel_record::{COLUMNS, PersonnelRecord};
 use crate::unit::Handle;
 
 /// The rounded mean of `final_mark`, half up.
@@ -31,48 +31,39 @@ const fn is_number(sort: PersonnelSort) -> bool {
 }
 
 /// The value a list is sorted by, never null.
-fn push_sort_key(query: &mut Builder, sort: PersonnelSort) {
-    match sort {
+fn push_sort_key(query: &mut Builder, asked: &PersonnelQuery) {
+    match asked.sort {
         PersonnelSort::Name => query.push("p.name_key"),
         PersonnelSort::Matricule => query.push("p.matricule"),
-        PersonnelSort::Department => query.push("coalesce(k.name_key, ").push(LAST_TEXT).push(")"),
-        PersonnelSort::JobTitle => query.push("coalesce(p.job_title_key, ").push(LAST_TEXT).push(")"),
+        PersonnelSort::Department => query
+            .push("coalesce((SELECT k.name_key FROM department AS k WHERE k.department_id = p.department_id), ")
+            .push(LAST_TEXT)
+            .push(")"),
+        PersonnelSort::JobTitle => query
+            .push("coalesce(p.job_title_key, ")
+            .push(LAST_TEXT)
+            .push(")"),
         PersonnelSort::Grade => query.push("p.grade_rank"),
         PersonnelSort::Position => query.push("p.position"),
         PersonnelSort::Seniority => query
             .push("coalesce(p.service_start_date, ")
             .push(LAST_TEXT)
             .push(")"),
-        PersonnelSort::Absences => query.push("coalesce(k.absences, 0)"),
-        PersonnelSort::Score => query.push("coalesce(k.mean, -1)"),
+        PersonnelSort::Absences => query.push(
+            "(SELECT count(*) FROM absence AS a WHERE a.personnel_id = p.personnel_id AND a.cancelled_at IS NULL)",
+        ),
+        PersonnelSort::Score => query
+            .push("coalesce((SELECT ")
+            .push(MEAN)
+            .push(" FROM evaluation AS e WHERE e.personnel_id = p.personnel_id AND e.year >= ")
+            .push_bind(i64::from(asked.score_from_year))
+            .push("), -1)"),
         PersonnelSort::Retirement => query
             .push("coalesce(p.retirement_date, ")
             .push(LAST_TEXT)
             .push(")"),
         PersonnelSort::Updated => query.push("p.updated_at"),
     };
-}
-
-/// What else an order needs, as `k`.
-fn push_sort_join(query: &mut Builder, asked: &PersonnelQuery) {
-    match asked.sort {
-        PersonnelSort::Department => {
-            query.push(" LEFT JOIN department AS k ON k.department_id = p.department_id");
-        }
-        PersonnelSort::Absences => {
-            query.push(
-                " LEFT JOIN (SELECT a.personnel_id, count(*) AS absences FROM absence AS a \
-                 WHERE a.cancelled_at IS NULL GROUP BY a.personnel_id) AS k ON k.personnel_id = p.personnel_id",
-            );
-        }
-        PersonnelSort::Score => {
-            query.push(" LEFT JOIN (SELECT e.personnel_id, ").push(MEAN);
-            query.push(" AS mean FROM evaluation AS e WHERE e.final_mark IS NOT NULL AND e.year >= ");
-            query.push_bind(i64::from(asked.score_from_year));
-            query.push(" GROUP BY e.personnel_id) AS k ON k.personnel_id = p.personnel_id");
-        }
-        _ => {}
-    }
 }
 
 /// The last day of the year that begins on `start`.
@@ -83,6 +74,11 @@ fn year_end(start: Date) -> Date {
         .unwrap_or(Date::MAX)
 }
 
+/// Sorts after the last half-day of a day.
+fn last_slot(day: Date) -> String {
+    format!("{day}pm")
+}
+
 fn build(asked: &PersonnelQuery) -> Builder {
     let (before, direction) = if asked.descending {
         (" < (", " DESC")
@@ -90,10 +86,8 @@ fn build(asked: &PersonnelQuery) -> Builder {
         (" > (", "")
     };
     let mut query = Builder::new("WITH filtered AS NOT MATERIALIZED (SELECT p.personnel_id AS id, ");
-    push_sort_key(&mut query, asked.sort);
-    query.push(" AS sort_key FROM personnel AS p");
-    push_sort_join(&mut query, asked);
-    query.push(" WHERE 1");
+    push_sort_key(&mut query, asked);
+    query.push(" AS sort_key FROM personnel AS p WHERE 1");
     push_personnel(&mut query, &asked.filter, asked.filter.archive);
     query.push("), page AS MATERIALIZED (SELECT f.id, f.sort_key FROM filtered AS f");
     if let PageStart::After(cursor) = &asked.page.start {
@@ -113,13 +107,13 @@ fn build(asked: &PersonnelQuery) -> Builder {
         ", d.name AS department_name, \
          (SELECT count(*) FROM absence AS a WHERE a.personnel_id = page.id AND a.cancelled_at IS NULL) AS absences, \
          (SELECT count(*) FROM absence AS a WHERE a.personnel_id = page.id AND a.cancelled_at IS NULL \
-          AND a.end_date >= ",
+          AND a.end_slot >= ",
     );
     query
         .push_bind(asked.year_start.to_string())
-        .push(" AND a.start_date <= ");
+        .push(" AND a.start_slot <= ");
     query
-        .push_bind(year_end(asked.year_start).to_string())
+        .push_bind(last_slot(year_end(asked.year_start)))
         .push(") AS absences_year, (SELECT ")
         .push(MEAN);
     query.push(" FROM evaluation AS e WHERE e.personnel_id = page.id AND e.year >= ");

@@ -101,7 +101,13 @@ pub struct ServicePorts {
 impl Services {
     /// Every service over one context.
     pub fn new(context: &Arc<Context>, ports: ServicePorts) -> Self {
-        let ServicePorts { sessions, attempts, hasher, attempt_limits, spreadsheets } = ports;
+        let ServicePorts {
+            sessions,
+            attempts,
+            hasher,
+            attempt_limits,
+            spreadsheets,
+        } = ports;
         let shared = || Arc::clone(context);
         Self {
             context: shared(),

@@ -45,7 +45,9 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Restore(restore) => database::restore(&config, &restore).await,
         Command::Doctor(report) => doctor::run(&config, &report).await,
         Command::Openapi => {
-            say(mppeep_http::openapi_json(&mppeep_http::Urls::new(&config.root_path)));
+            say(mppeep_http::openapi_json(&mppeep_http::Urls::new(
+                &config.root_path,
+            )));
             Ok(ExitCode::SUCCESS)
         }
         Command::Config(ConfigCommand::Check(report)) => check_config(&config, report.json),
@@ -71,10 +73,14 @@ fn check_config(config: &Config, json: bool) -> anyhow::Result<ExitCode> {
         say(serde_json::to_string_pretty(&config.origins)?);
         return Ok(ExitCode::SUCCESS);
     }
-    let width = |length: fn(&config::ShownValue) -> usize| config.origins.iter().map(length).max().unwrap_or(0);
+    let width =
+        |length: fn(&config::ShownValue) -> usize| config.origins.iter().map(length).max().unwrap_or(0);
     let (keys, values) = (width(|shown| shown.key.len()), width(|shown| shown.value.len()));
     for shown in &config.origins {
-        say(format_args!("{:keys$}  {:values$}  {}", shown.key, shown.value, shown.origin));
+        say(format_args!(
+            "{:keys$}  {:values$}  {}",
+            shown.key, shown.value, shown.origin
+        ));
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -58,7 +58,9 @@ impl ServerSettings {
                 idle: Duration::from_secs(120),
                 write: Duration::from_secs(30),
             },
-            max_connections: max_connections.min(descriptors().saturating_sub(SPARE_DESCRIPTORS)).max(16),
+            max_connections: max_connections
+                .min(descriptors().saturating_sub(SPARE_DESCRIPTORS))
+                .max(16),
             last_calls: Duration::from_millis(500),
             drain: Duration::from_secs(10),
         }
@@ -70,13 +72,23 @@ fn descriptors() -> usize {
     let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
     limits
         .lines()
-        .find_map(|line| line.strip_prefix("Max open files")?.split_whitespace().next()?.parse().ok())
+        .find_map(|line| {
+            line.strip_prefix("Max open files")?
+                .split_whitespace()
+                .next()?
+                .parse()
+                .ok()
+        })
         .unwrap_or(1024)
 }
 
 /// Binds the address.
 pub(crate) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    let socket = if address.is_ipv4() {
+        TcpSocket::new_v4()?
+    } else {
+        TcpSocket::new_v6()?
+    };
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
@@ -112,8 +124,13 @@ pub(crate) async fn serve(
         () = last_calls => {}
     }
     drop(listener);
-    let Server { graceful, mut tasks, .. } = server;
-    if tokio::time::timeout(settings.drain, graceful.shutdown()).await.is_err() {
+    let Server {
+        graceful, mut tasks, ..
+    } = server;
+    if tokio::time::timeout(settings.drain, graceful.shutdown())
+        .await
+        .is_err()
+    {
         tracing::warn!("some connections did not end in time and are cut");
     }
     tasks.shutdown().await;
@@ -184,9 +201,20 @@ impl Server {
         let held = Held::new(Arc::clone(&self.open), id, Arc::clone(&activity));
         let socket = PatientSocket::new(socket, Arc::clone(&activity), self.settings.patience);
         let service = {
-            let (router, readiness, activity) =
-                (self.router.clone(), Arc::clone(&self.readiness), Arc::clone(&activity));
-            service_fn(move |request| answer(router.clone(), Arc::clone(&readiness), Arc::clone(&activity), peer, request))
+            let (router, readiness, activity) = (
+                self.router.clone(),
+                Arc::clone(&self.readiness),
+                Arc::clone(&activity),
+            );
+            service_fn(move |request| {
+                answer(
+                    router.clone(),
+                    Arc::clone(&readiness),
+                    Arc::clone(&activity),
+                    peer,
+                    request,
+                )
+            })
         };
         let connection = http1::Builder::new()
             .half_close(true)
@@ -219,14 +247,19 @@ struct Held {
 
 impl Held {
     fn new(open: Open, id: u64, activity: Arc<Activity>) -> Self {
-        open.lock().unwrap_or_else(PoisonError::into_inner).insert(id, activity);
+        open.lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(id, activity);
         Self { open, id }
     }
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
+        self.open
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&self.id);
     }
 }
 
@@ -242,7 +275,9 @@ async fn answer(
     request.extensions_mut().insert(ConnectInfo(peer));
     let mut response = router.oneshot(request).await?;
     if readiness.is_draining() {
-        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        response
+            .headers_mut()
+            .insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     Ok(response.map(|body| AnsweringBody::new(body, answering)))
 }

@@ -123,10 +123,14 @@ mod tests {
     #[tokio::test]
     async fn a_known_address_names_its_methods() {
         use tower::ServiceExt as _;
-        let router =
-            axum::Router::new().route("/", axum::routing::get(|| async {})).layer(axum::middleware::from_fn(super::request));
+        let router = axum::Router::new()
+            .route("/", axum::routing::get(|| async {}))
+            .layer(axum::middleware::from_fn(request));
         let ask = |method: &str, path: &str| {
-            let request = http::Request::builder().method(method).uri(path).header("host", "a.example");
+            let request = http::Request::builder()
+                .method(method)
+                .uri(path)
+                .header("host", "a.example");
             router.clone().oneshot(request.body(Body::empty()).unwrap())
         };
         let known = ask("QUERY", "/").await.unwrap();
@@ -140,9 +144,19 @@ mod tests {
     async fn a_panic_is_an_answer() {
         use tower::ServiceExt as _;
         let router = axum::Router::new()
-            .route("/", axum::routing::get(|| async { if true { panic!("secret detail") } }))
+            .route(
+                "/",
+                axum::routing::get(|| async {
+                    if true {
+                        panic!("secret detail")
+                    }
+                }),
+            )
             .layer(axum::middleware::from_fn(panics));
-        let response = router.oneshot(http::Request::get("/").body(Body::empty()).unwrap()).await.unwrap();
+        let response = router
+            .oneshot(http::Request::get("/").body(Body::empty()).unwrap())
+            .await
+            .unwrap();
         assert_eq!(response.status(), 500);
         let text = axum::body::to_bytes(response.into_body(), 10_000).await.unwrap();
         assert!(!String::from_utf8_lossy(&text).contains("secret"));
@@ -188,12 +202,23 @@ mod tests {
     #[test]
     fn only_the_chunked_coding_is_understood() {
         let post = |coding: &str| {
-            verdict(http::Request::post("/").header("host", "a.example").header("transfer-encoding", coding))
+            verdict(
+                http::Request::post("/")
+                    .header("host", "a.example")
+                    .header("transfer-encoding", coding),
+            )
         };
         for good in ["chunked", "Chunked"] {
             assert_eq!(post(good), 200, "{good}");
         }
-        for bad in ["gzip, chunked", "chunked, chunked", "identity", "xchunked", "chunked;q=1", ""] {
+        for bad in [
+            "gzip, chunked",
+            "chunked, chunked",
+            "identity",
+            "xchunked",
+            "chunked;q=1",
+            "",
+        ] {
             assert_eq!(post(bad), 501, "{bad}");
         }
     }

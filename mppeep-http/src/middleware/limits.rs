@@ -126,13 +126,25 @@ mod tests {
     #[async_trait]
     impl RateLimiter for Broken {
         async fn take(&self, _: &Gcra, _: &str) -> Result<Decision, BackendError> {
-            Err(BackendError::Unavailable { adapter: "test", source: None })
+            Err(BackendError::Unavailable {
+                adapter: "test",
+                source: None,
+            })
         }
     }
 
     fn router(limiter: Arc<dyn RateLimiter>, user: Option<UserId>, anonymous: Option<Gcra>) -> Router {
-        let gcra = |name, burst| Gcra { name, count: 1, period: Duration::from_secs(1), burst };
-        let limits = GeneralLimits { limiter, anonymous, user: Some(gcra("user", 5)) };
+        let gcra = |name, burst| Gcra {
+            name,
+            count: 1,
+            period: Duration::from_secs(1),
+            burst,
+        };
+        let limits = GeneralLimits {
+            limiter,
+            anonymous,
+            user: Some(gcra("user", 5)),
+        };
         let contexts = Contexts {
             urls: Urls::new("/mppeep"),
             trusted: Vec::new(),
@@ -141,7 +153,10 @@ mod tests {
             id_next: AtomicU64::new(0),
         };
         let state = match user {
-            Some(user) => SessionState::Known(Arc::new(Actor { user: Some(user), ..Actor::operator("test") })),
+            Some(user) => SessionState::Known(Arc::new(Actor {
+                user: Some(user),
+                ..Actor::operator("test")
+            })),
             None => SessionState::Anonymous,
         };
         Router::new()
@@ -153,11 +168,19 @@ mod tests {
                 request.extensions_mut().insert(state.clone());
                 next.run(request)
             }))
-            .layer(from_fn_with_state(Arc::new(contexts), crate::middleware::context::layer))
+            .layer(from_fn_with_state(
+                Arc::new(contexts),
+                crate::middleware::context::layer,
+            ))
     }
 
     fn three() -> Option<Gcra> {
-        Some(Gcra { name: "anonymous", count: 1, period: Duration::from_secs(1), burst: 3 })
+        Some(Gcra {
+            name: "anonymous",
+            count: 1,
+            period: Duration::from_secs(1),
+            burst: 3,
+        })
     }
 
     async fn passes(router: &Router, path: &str, times: usize) -> usize {
@@ -169,7 +192,11 @@ mod tests {
                 passed += 1;
             } else {
                 assert_eq!(response.status(), 429);
-                let wait: u64 = response.headers()["retry-after"].to_str().unwrap().parse().unwrap();
+                let wait: u64 = response.headers()["retry-after"]
+                    .to_str()
+                    .unwrap()
+                    .parse()
+                    .unwrap();
                 assert!(wait >= 1);
             }
         }
@@ -202,7 +229,10 @@ mod tests {
     #[tokio::test]
     async fn a_limiter_that_fails_lets_nobody_through() {
         let request = http::Request::get("/mppeep/login").body(Body::empty()).unwrap();
-        let response = router(Arc::new(Broken), None, three()).oneshot(request).await.unwrap();
+        let response = router(Arc::new(Broken), None, three())
+            .oneshot(request)
+            .await
+            .unwrap();
         assert_eq!(response.status(), 503);
     }
 

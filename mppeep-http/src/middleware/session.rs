@@ -108,14 +108,24 @@ mod tests {
         ) -> Result<Option<Actor>, ServiceError> {
             self.asked.fetch_add(1, Ordering::SeqCst);
             if self.broken {
-                return Err(BackendError::Unavailable { adapter: "test", source: None }.into());
+                return Err(BackendError::Unavailable {
+                    adapter: "test",
+                    source: None,
+                }
+                .into());
             }
-            Ok((*token == self.known).then(|| Actor { display_name: "Awa".into(), ..Actor::operator("") }))
+            Ok((*token == self.known).then(|| Actor {
+                display_name: "Awa".into(),
+                ..Actor::operator("")
+            }))
         }
     }
 
     fn token(seed: u64) -> SessionToken {
-        SessionToken::generate(UserId::from_uuid(uuid::Uuid::from_u128(1)), &SeededEntropy::new(seed))
+        SessionToken::generate(
+            UserId::from_uuid(uuid::Uuid::from_u128(1)),
+            &SeededEntropy::new(seed),
+        )
     }
 
     async fn who(book: &Arc<Book>, path: &str, cookie: &str) -> String {
@@ -134,8 +144,14 @@ mod tests {
             .route("/mppeep/login", get(name))
             .route("/mppeep/static/x", get(name))
             .layer(from_fn_with_state(sessions, layer))
-            .layer(from_fn_with_state(Arc::new(contexts), crate::middleware::context::layer));
-        let request = http::Request::get(path).header("cookie", cookie).body(Body::empty()).unwrap();
+            .layer(from_fn_with_state(
+                Arc::new(contexts),
+                crate::middleware::context::layer,
+            ));
+        let request = http::Request::get(path)
+            .header("cookie", cookie)
+            .body(Body::empty())
+            .unwrap();
         let response = router.oneshot(request).await.unwrap();
         assert_eq!(response.status(), 200);
         String::from_utf8(response.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap()
@@ -143,22 +159,49 @@ mod tests {
 
     #[tokio::test]
     async fn a_token_opens_its_session_and_nothing_else_does() {
-        let book = Arc::new(Book { known: token(1), asked: AtomicUsize::new(0), broken: false });
+        let book = Arc::new(Book {
+            known: token(1),
+            asked: AtomicUsize::new(0),
+            broken: false,
+        });
         let right = token(1).expose().to_owned();
         let other = token(2).expose().to_owned();
-        assert_eq!(who(&book, "/mppeep/login", &format!("session_id={right}")).await, "Awa");
-        assert_eq!(who(&book, "/mppeep/login", &format!("session_id={other}")).await, "nobody");
+        assert_eq!(
+            who(&book, "/mppeep/login", &format!("session_id={right}")).await,
+            "Awa"
+        );
+        assert_eq!(
+            who(&book, "/mppeep/login", &format!("session_id={other}")).await,
+            "nobody"
+        );
         assert_eq!(book.asked.load(Ordering::SeqCst), 2);
-        for cookie in ["", "session_id=", "session_id=admin", &format!("session={right}"), &right] {
+        for cookie in [
+            "",
+            "session_id=",
+            "session_id=admin",
+            &format!("session={right}"),
+            &right,
+        ] {
             assert_eq!(who(&book, "/mppeep/login", cookie).await, "nobody", "{cookie}");
         }
-        assert_eq!(who(&book, "/mppeep/static/x", &format!("session_id={right}")).await, "nobody");
-        assert_eq!(book.asked.load(Ordering::SeqCst), 2, "what cannot be a token is not looked up");
+        assert_eq!(
+            who(&book, "/mppeep/static/x", &format!("session_id={right}")).await,
+            "nobody"
+        );
+        assert_eq!(
+            book.asked.load(Ordering::SeqCst),
+            2,
+            "what cannot be a token is not looked up"
+        );
     }
 
     #[tokio::test]
     async fn an_open_page_needs_no_session_store() {
-        let book = Arc::new(Book { known: token(1), asked: AtomicUsize::new(0), broken: true });
+        let book = Arc::new(Book {
+            known: token(1),
+            asked: AtomicUsize::new(0),
+            broken: true,
+        });
         let cookie = format!("session_id={}", token(1).expose());
         assert_eq!(who(&book, "/mppeep/login", &cookie).await, "nobody");
     }

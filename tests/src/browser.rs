@@ -111,19 +111,16 @@ impl Browser {
         }
     }
 
-    /// Whether an element is on the page now.
-    pub async fn has(&self, css: &str) -> bool {
-        self.window().find(Locator::Css(css)).await.is_ok()
-    }
-
     /// What a reader sees.
     pub async fn text(&self) -> String {
+        // Between two documents there is none.
         let text = self
             .window()
             .execute("return document.body.innerText", vec![])
-            .await
-            .expect("a page has a text");
-        text.as_str().unwrap_or("").to_owned()
+            .await;
+        text.ok()
+            .and_then(|text| text.as_str().map(str::to_owned))
+            .unwrap_or_default()
     }
 
     /// Waits until the page shows a text.
@@ -142,11 +139,42 @@ impl Browser {
         }
     }
 
+    /// Waits until the page no longer shows a text.
+    pub async fn hides(&self, unwanted: &str) {
+        let end = tokio::time::Instant::now() + PATIENCE;
+        while self.text().await.contains(unwanted) {
+            assert!(
+                tokio::time::Instant::now() < end,
+                "the page still shows « {unwanted} »"
+            );
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
     /// Types into a field, replacing what stands there.
     pub async fn fill(&self, css: &str, text: &str) {
         let field = self.find(css).await;
         field.clear().await.expect("a field can be emptied");
         field.send_keys(text).await.expect("a field can be typed into");
+    }
+
+    /// Clicks; when the page replaced the element in that moment, clicks what stands there now.
+    pub async fn click(&self, css: &str) {
+        let end = tokio::time::Instant::now() + PATIENCE;
+        while let Err(err) = self.find(css).await.click().await {
+            assert!(
+                err.is_stale_element_reference() && tokio::time::Instant::now() < end,
+                "{css}: {err}"
+            );
+        }
+    }
+
+    /// Presses a button if it is there, once in a document. For pages that go on by themselves.
+    pub async fn press_once(&self, css: &str) {
+        let script = "const button = document.querySelector(arguments[0]);
+            if (button && !window.mppeepPressed) { window.mppeepPressed = true; button.click(); }";
+        // An error means that the document went away in that moment, which is what is waited for.
+        let _gone = self.window().execute(script, vec![json!(css)]).await;
     }
 
     /// Clicks, and waits until another document has come.
@@ -156,11 +184,7 @@ impl Browser {
             .execute("window.mppeepOld = true", vec![])
             .await
             .expect("a mark on the old document");
-        self.find(css)
-            .await
-            .click()
-            .await
-            .expect("a button can be clicked");
+        self.click(css).await;
         let end = tokio::time::Instant::now() + PATIENCE;
         loop {
             let ready = "return window.mppeepOld !== true && document.readyState === 'complete'";

@@ -29,7 +29,7 @@ async fn log_in(browser: &Browser, server: &Server) {
 async fn a_morning_of_an_hr_officer() {
     let server = server();
     let elsewhere = server.admin().await;
-    let rows = (0..24).map(|number| agent(number).cells());
+    let rows = (100..124).map(|number| agent(number).cells());
     let file = server.launch().data().join("agents.csv");
     std::fs::write(&file, csv(&HEADER, rows)).expect("written");
     let _first = elsewhere
@@ -40,6 +40,9 @@ async fn a_morning_of_an_hr_officer() {
         .await
         .expect(201);
 
+    let other = mppeep_tests::api::create_agent(&elsewhere, 1).await;
+    let other = other["full_name"].as_str().expect("a name").to_owned();
+
     let browser = Browser::start(1366, 900).await;
     log_in(&browser, &server).await;
 
@@ -47,7 +50,9 @@ async fn a_morning_of_an_hr_officer() {
     browser
         .open(&format!("http://{}/mppeep/personnel", server.address()))
         .await;
+    browser.shows(&other).await;
     browser.fill("#f-q", "kone").await;
+    browser.hides(&other).await;
     browser.shows("KONÉ").await;
     browser.click_through("main table a[href*='/personnel/']").await;
     browser.shows("K-001").await;
@@ -67,8 +72,7 @@ async fn a_morning_of_an_hr_officer() {
         .open(&format!("http://{}/mppeep/journal", server.address()))
         .await;
     browser.shows("KONÉ").await;
-    let details = browser.find("#list details > summary").await;
-    details.click().await.expect("what changed can be opened");
+    browser.click("#list details > summary").await;
     browser.shows("Cheffe de cabinet").await;
 
     // Import
@@ -84,21 +88,16 @@ async fn a_morning_of_an_hr_officer() {
         .click_through("main form[enctype='multipart/form-data'] button.primary")
         .await;
     // Columns, control, import: each step has one way on, until the report.
-    for _ in 0..200 {
+    for _ in 0..600 {
         if browser.text().await.contains("L’import est terminé") {
             break;
         }
-        if browser.has("main form[method=post] button.primary").await {
-            browser
-                .click_through("main form[method=post] button.primary")
-                .await;
-        } else {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+        browser.press_once("main form[method=post] button.primary").await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
     browser.shows("L’import est terminé").await;
     let total = mppeep_tests::api::total(&elsewhere, "personnel").await;
-    assert_eq!(total, 25, "{}", browser.text().await);
+    assert_eq!(total, 26, "{}", browser.text().await);
 
     // The other session
     assert!(elsewhere.is_logged_in().await);

@@ -23,7 +23,7 @@ pub const TODAY: Date = date(2026, 6, 15);
 const BATCH: usize = 500;
 
 fn id(kind: u128, number: usize) -> Uuid {
-    Uuid::from_u128(kind << 64 | number as u128 + 1)
+    Uuid::from_u128((kind << 64) + number as u128 + 1)
 }
 
 fn file(number: usize, rules: &PersonnelRules<'_>, settings: &Settings) -> Personnel {

@@ -1,7 +1,7 @@
 //! Words of the office and administration pages.
 
-use mppeep_core::domain::absence::AbsenceType;
 use jiff::civil::Weekday;
+use mppeep_core::domain::absence::AbsenceType;
 use mppeep_core::domain::calendar::CountingMode;
 use mppeep_core::domain::evaluation::Criterion;
 use mppeep_core::domain::permission::{Holder, Reach};
@@ -77,10 +77,12 @@ pub(crate) fn setting_field(path: &str) -> String {
     let named = match path.split_once('.') {
         Some(("ages", grade)) => Some(format!("Âge de la retraite, {grade}")),
         Some(("modes", kind)) => AbsenceType::by_code(kind).map(|kind| format!("Décompte, {}", kind.label())),
-        Some(("weights", at)) => {
-            index(at).and_then(|at| Criterion::ALL.get(at)).map(|criterion| format!("Coefficient, {}", criterion.label()))
-        }
-        Some(("week", at)) => index(at).and_then(|at| WEEK.get(at)).map(|day| format!("Travail le {}", format::weekday(*day))),
+        Some(("weights", at)) => index(at)
+            .and_then(|at| Criterion::ALL.get(at))
+            .map(|criterion| format!("Coefficient, {}", criterion.label())),
+        Some(("week", at)) => index(at)
+            .and_then(|at| WEEK.get(at))
+            .map(|day| format!("Travail le {}", format::weekday(*day))),
         _ => None,
     };
     named.unwrap_or_else(|| field_name(path).to_owned())
@@ -113,7 +115,10 @@ const WEEK: [Weekday; 7] = [
 /// Browser and system of a client, as it names itself; empty when it says nothing we know.
 pub(crate) fn device(user_agent: &str) -> String {
     let find = |known: &[(&str, &'static str)]| {
-        known.iter().find(|(mark, _)| user_agent.contains(mark)).map(|(_, name)| *name)
+        known
+            .iter()
+            .find(|(mark, _)| user_agent.contains(mark))
+            .map(|(_, name)| *name)
     };
     let browser = find(&[
         ("Edg", "Edge"),
@@ -172,7 +177,10 @@ mod tests {
 
     #[test]
     fn every_type_of_absence_has_letters_of_its_own() {
-        let letters: std::collections::BTreeSet<_> = AbsenceType::ALL.iter().map(|kind| absence_letters(*kind)).collect();
+        let letters: std::collections::BTreeSet<_> = AbsenceType::ALL
+            .iter()
+            .map(|kind| absence_letters(*kind))
+            .collect();
         assert_eq!(letters.len(), AbsenceType::ALL.len());
     }
 }

@@ -17,7 +17,10 @@ use crate::routes::{RouteTable, get, post};
 pub(super) fn routes() -> RouteTable {
     RouteTable::pages()
         .route("/mot-de-passe", get(password_form).session().while_restricted())
-        .route("/mot-de-passe", post(change_password).session().while_restricted())
+        .route(
+            "/mot-de-passe",
+            post(change_password).session().while_restricted(),
+        )
         .route("/charte", get(charter).session().while_restricted())
         .route("/charte", post(accept_charter).session().while_restricted())
 }
@@ -83,12 +86,21 @@ async fn change_password(visit: Visit, client: Client, fields: FormFields) -> Re
     if new.is_empty() {
         errors.add("new_password", catalogue::rule_message(&Rule::Required));
     } else if new != confirmation {
-        errors.add("confirmation", "Les deux saisies du nouveau mot de passe sont différentes.");
+        errors.add(
+            "confirmation",
+            "Les deux saisies du nouveau mot de passe sont différentes.",
+        );
     }
     if !errors.is_empty() {
         return show_with(StatusCode::UNPROCESSABLE_ENTITY, &password_page(&visit, &errors));
     }
-    match visit.state.services.auth.change_password(&visit.actor, &client.limit_key, old, new).await {
+    match visit
+        .state
+        .services
+        .auth
+        .change_password(&visit.actor, &client.limit_key, old, new)
+        .await
+    {
         Ok(()) if visit.actor.must_change_password => Ok(visit.go("/accueil?note=password-changed")),
         Ok(()) => Ok(visit.go("/profil?note=password-changed")),
         Err(ServiceError::Invalid(violations)) => {
@@ -134,7 +146,13 @@ fn charter_page(visit: &Visit, missed: bool) -> CharterPage {
     CharterPage {
         frame: frame(visit, "Charte de confidentialité"),
         version: charter.version,
-        paragraphs: charter.text.split("\n\n").map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned).collect(),
+        paragraphs: charter
+            .text
+            .split("\n\n")
+            .map(str::trim)
+            .filter(|text| !text.is_empty())
+            .map(str::to_owned)
+            .collect(),
         to_accept: visit.actor.must_accept_charter,
         missed,
     }
@@ -164,10 +182,25 @@ mod tests {
 
     #[test]
     fn wrong_passwords_are_explained_by_field() {
-        let errors = password_errors(&Violations::one("old_password", Rule::Mismatch { other: "password" }));
-        assert_eq!(errors.get("old_password"), Some("Le mot de passe actuel n’est pas le bon."));
-        let errors = password_errors(&Violations::one("new_password", Rule::Mismatch { other: "old_password" }));
-        assert!(errors.get("new_password").is_some_and(|text| text.contains("différent")));
+        let errors = password_errors(&Violations::one(
+            "old_password",
+            Rule::Mismatch { other: "password" },
+        ));
+        assert_eq!(
+            errors.get("old_password"),
+            Some("Le mot de passe actuel n’est pas le bon.")
+        );
+        let errors = password_errors(&Violations::one(
+            "new_password",
+            Rule::Mismatch {
+                other: "old_password",
+            },
+        ));
+        assert!(
+            errors
+                .get("new_password")
+                .is_some_and(|text| text.contains("différent"))
+        );
         let errors = password_errors(&Violations::one("new_password", Rule::TooShort { min: 12 }));
         assert!(errors.get("new_password").is_some_and(|text| text.contains("12")));
     }

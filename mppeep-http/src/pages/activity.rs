@@ -39,7 +39,10 @@ const MASKED: &str = "masqué (réservé)";
 pub(super) fn routes() -> RouteTable {
     RouteTable::pages()
         .route("/journal", get(journal).needs(Resource::Journal, Action::Read))
-        .route("/journal/export", get(export).needs(Resource::Journal, Action::Export))
+        .route(
+            "/journal/export",
+            get(export).needs(Resource::Journal, Action::Export),
+        )
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -72,7 +75,10 @@ impl JournalQuery {
         let action = self.action.as_deref().and_then(ActivityAction::by_code);
         let entity = self.entity.as_deref().and_then(EntityKind::by_code);
         let user = self.user.as_deref().and_then(|id| id.parse::<UserId>().ok());
-        let subject = self.subject.as_deref().and_then(|id| id.parse::<PersonnelId>().ok());
+        let subject = self
+            .subject
+            .as_deref()
+            .and_then(|id| id.parse::<PersonnelId>().ok());
         let entity_id = self.entity_id.as_deref().and_then(|id| Uuid::try_parse(id).ok());
         let address = given(self.address.as_ref());
         let text_of = |text: Option<String>| text.unwrap_or_default();
@@ -86,7 +92,8 @@ impl JournalQuery {
             .and("entity_id", text_of(entity_id.map(|id| id.to_string())))
             .and("subject", text_of(subject.map(|id| id.to_string())))
             .and("address", address.unwrap_or_default());
-        let midnight = |day: jiff::civil::Date| day.to_zoned(TimeZone::UTC).ok().map(|zoned| zoned.timestamp());
+        let midnight =
+            |day: jiff::civil::Date| day.to_zoned(TimeZone::UTC).ok().map(|zoned| zoned.timestamp());
         let filter = ActivityFilter {
             from: from.and_then(midnight),
             before: to.and_then(|day| midnight(day.saturating_add(1.day()))),
@@ -139,10 +146,24 @@ async fn journal(visit: Visit, QueryParams(asked): QueryParams<JournalQuery>) ->
     let units = visit.state.services.organisation.names().await?;
     let path = visit.url("/journal");
     let Asked { filter, query } = asked.understand();
-    let paging = Paging::read(asked.size.as_deref(), asked.start.as_deref(), asked.cursor.as_deref());
-    let page = visit.state.services.activity.list(&visit.actor, filter.clone(), &paging.request()).await?;
+    let paging = Paging::read(
+        asked.size.as_deref(),
+        asked.start.as_deref(),
+        asked.cursor.as_deref(),
+    );
+    let page = visit
+        .state
+        .services
+        .activity
+        .list(&visit.actor, filter.clone(), &paging.request())
+        .await?;
     let value = |name: &str| {
-        query.pairs().iter().find(|(key, _)| key == name).map(|(_, value)| value.clone()).unwrap_or_default()
+        query
+            .pairs()
+            .iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.clone())
+            .unwrap_or_default()
     };
     let chips = chips_of(&filter, &query, &path, page.rows.first());
     let kinds = catalogue::choices(ActivityService::readable_kinds(&visit.actor), EntityKind::code);
@@ -154,7 +175,9 @@ async fn journal(visit: Visit, QueryParams(asked): QueryParams<JournalQuery>) ->
     let more = vec![
         Field::date("from", "Du").value(value("from")),
         Field::date("to", "Au").value(value("to")),
-        Field::text("address", "Adresse IP").value(value("address")).attribute("maxlength", "45"),
+        Field::text("address", "Adresse IP")
+            .value(value("address"))
+            .attribute("maxlength", "45"),
     ];
     let hidden = ["user", "subject", "entity_id"]
         .into_iter()
@@ -167,7 +190,14 @@ async fn journal(visit: Visit, QueryParams(asked): QueryParams<JournalQuery>) ->
         text: "Aucune ligne du journal ne répond à ces critères.".to_owned(),
         actions: vec![("Retirer les filtres".to_owned(), path.clone())],
     });
-    let pager = paging.pager(&query, &path, page.rows.len(), page.total, page.next.as_ref(), ("ligne", "lignes"));
+    let pager = paging.pager(
+        &query,
+        &path,
+        page.rows.len(),
+        page.total,
+        page.next.as_ref(),
+        ("ligne", "lignes"),
+    );
     let lines = page.rows.iter().map(|row| {
         let day = catalogue::date_full(catalogue::day_of(row.activity.at));
         (day, line(&visit, row, &units, &query, &path))
@@ -179,7 +209,10 @@ async fn journal(visit: Visit, QueryParams(asked): QueryParams<JournalQuery>) ->
         more_open: filter.from.is_some() || filter.before.is_some() || filter.address.is_some(),
         more,
         hidden,
-        chips: Chips { chips, clear: path.clone() },
+        chips: Chips {
+            chips,
+            clear: path.clone(),
+        },
         days: by_day(lines),
         pager,
         empty,
@@ -208,18 +241,26 @@ fn chips_of(filter: &ActivityFilter, query: &Query, path: &str, first: Option<&A
         let label = match name.as_str() {
             "action" => filter.actions.first().map(|action| action.label().to_owned()),
             "entity" => filter.entities.first().map(|kind| kind.label().to_owned()),
-            "user" => Some(format!("Par {}", first.map_or("ce compte", |line| line.actor_name.as_str()))),
-            "subject" | "entity_id" => {
-                Some(first.map_or_else(|| "Un seul objet".to_owned(), |line| shown_label(line)))
-            }
+            "user" => Some(format!(
+                "Par {}",
+                first.map_or("ce compte", |line| line.actor_name.as_str())
+            )),
+            "subject" | "entity_id" => Some(first.map_or_else(|| "Un seul objet".to_owned(), shown_label)),
             "from" | "to" => day_of(Some(value)).map(|day| {
-                format!("{} {}", if name == "from" { "Du" } else { "Au" }, catalogue::date(day))
+                format!(
+                    "{} {}",
+                    if name == "from" { "Du" } else { "Au" },
+                    catalogue::date(day)
+                )
             }),
             "address" => Some(format!("Adresse : {value}")),
             _ => Some(format!("Recherche : {value}")),
         };
         if let Some(label) = label {
-            chips.push(Chip { label, remove: query.without(name).url(path) });
+            chips.push(Chip {
+                label,
+                remove: query.without(name).url(path),
+            });
         }
     }
     chips
@@ -241,7 +282,10 @@ fn shown_label(activity: &Activity) -> String {
 /// A line about public holidays: one of them, or all known ones of a year.
 fn shown_holiday(first: &str, rest: &str) -> String {
     if let Some(year) = first.strip_prefix("holidays ") {
-        let added = rest.parse().map_or_else(|_| rest.to_owned(), |count| catalogue::plural(count, "ajouté", "ajoutés"));
+        let added = rest.parse().map_or_else(
+            |_| rest.to_owned(),
+            |count| catalogue::plural(count, "ajouté", "ajoutés"),
+        );
         return format!("Jours fériés connus de {year} : {added}");
     }
     let day = first.parse().map_or_else(|_| first.to_owned(), catalogue::date);
@@ -256,9 +300,8 @@ fn record_path(activity: &Activity) -> Option<String> {
         (EntityKind::Evaluation, Some(id)) => Some(format!("/evaluations/{id}")),
         (EntityKind::User, Some(id)) => Some(format!("/admin/utilisateurs/{id}")),
         (EntityKind::Unit, _) => Some("/organigramme".to_owned()),
-        (EntityKind::Setting, None) => {
-            SettingsSection::by_code(&activity.label).map(|section| format!("/admin/parametres/{}", section.code()))
-        }
+        (EntityKind::Setting, None) => SettingsSection::by_code(&activity.label)
+            .map(|section| format!("/admin/parametres/{}", section.code())),
         (EntityKind::Setting, Some(_)) => Some("/admin/parametres/feries".to_owned()),
         _ => None,
     }
@@ -288,7 +331,10 @@ pub(super) fn diff(row: &ActivityView, units: &Organisation) -> Option<Diff> {
     for (shown, change) in changes.iter_mut().zip(&row.activity.changes) {
         if of_settings {
             let said = |value: &Option<String>| {
-                value.as_deref().map(|value| catalogue::setting_value(&change.field, value)).unwrap_or_default()
+                value
+                    .as_deref()
+                    .map(|value| catalogue::setting_value(&change.field, value))
+                    .unwrap_or_default()
             };
             shown.field = catalogue::setting_field(&change.field);
             shown.before = said(&change.before);
@@ -299,7 +345,11 @@ pub(super) fn diff(row: &ActivityView, units: &Organisation) -> Option<Diff> {
             MASKED.clone_into(&mut shown.after);
         }
     }
-    Some(Diff { changes, before: "Avant".to_owned(), after: "Après".to_owned() })
+    Some(Diff {
+        changes,
+        before: "Avant".to_owned(),
+        after: "Après".to_owned(),
+    })
 }
 
 fn line(visit: &Visit, row: &ActivityView, units: &Organisation, query: &Query, path: &str) -> Line {
@@ -311,13 +361,25 @@ fn line(visit: &Visit, row: &ActivityView, units: &Organisation, query: &Query, 
     Line {
         time: format!("{:02}:{:02}:{:02}", local.hour(), local.minute(), local.second()),
         datetime: activity.at.to_string(),
-        actor: if activity.actor_name.is_empty() { "un visiteur non connecté".to_owned() } else { activity.actor_name.clone() },
-        actor_url: activity.actor.map(|id| query.set("user", id.to_string()).url(path)),
+        actor: if activity.actor_name.is_empty() {
+            "un visiteur non connecté".to_owned()
+        } else {
+            activity.actor_name.clone()
+        },
+        actor_url: activity
+            .actor
+            .map(|id| query.set("user", id.to_string()).url(path)),
         action: Badge::new(activity.action.label(), catalogue::action_tone(activity.action)),
         kind: activity.entity.label(),
         label: shown_label(activity),
-        url: record_path(activity).filter(|_| opens(visit, activity.entity)).map(|path| visit.url(&path)),
-        changed: if diff.is_some() { catalogue::plural(count, "valeur", "valeurs") } else { String::new() },
+        url: record_path(activity)
+            .filter(|_| opens(visit, activity.entity))
+            .map(|path| visit.url(&path)),
+        changed: if diff.is_some() {
+            catalogue::plural(count, "valeur", "valeurs")
+        } else {
+            String::new()
+        },
         diff,
         masked: !row.hidden_fields.is_empty(),
         address_url: query.set("address", address.clone()).url(path),
@@ -332,12 +394,26 @@ async fn export(visit: Visit, QueryParams(asked): QueryParams<JournalQuery>) -> 
     let mut table = String::from('\u{feff}');
     csv_row(
         &mut table,
-        &["Date et heure (UTC)", "Utilisateur", "Action", "Objet", "Libellé", "Modifications", "Adresse IP", "Requête"],
+        &[
+            "Date et heure (UTC)",
+            "Utilisateur",
+            "Action",
+            "Objet",
+            "Libellé",
+            "Modifications",
+            "Adresse IP",
+            "Requête",
+        ],
     );
     let mut request = PageRequest::first(EXPORT_BATCH);
     let mut lines = 0;
     loop {
-        let page = visit.state.services.activity.list(&visit.actor, filter.clone(), &request).await?;
+        let page = visit
+            .state
+            .services
+            .activity
+            .list(&visit.actor, filter.clone(), &request)
+            .await?;
         lines += page.rows.len();
         for row in &page.rows {
             export_line(&mut table, row, &units);
@@ -350,7 +426,10 @@ async fn export(visit: Visit, QueryParams(asked): QueryParams<JournalQuery>) -> 
     let name = format!("journal-{}.csv", visit.today);
     let mut response = table.into_response();
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/csv; charset=utf-8"));
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("text/csv; charset=utf-8"),
+    );
     if let Ok(value) = HeaderValue::from_str(&format!("attachment; filename=\"{name}\"")) {
         headers.insert(header::CONTENT_DISPOSITION, value);
     }
@@ -443,20 +522,29 @@ mod tests {
             hidden_fields: vec!["address".to_owned()],
         };
         let diff = diff(&row, &Organisation::default()).unwrap();
-        assert_eq!((diff.changes[0].before.as_str(), diff.changes[0].after.as_str()), (MASKED, MASKED));
+        assert_eq!(
+            (diff.changes[0].before.as_str(), diff.changes[0].after.as_str()),
+            (MASKED, MASKED)
+        );
     }
 
     #[test]
     fn settings_are_named_and_linked() {
         let line = activity(EntityKind::Setting, "retirement");
         assert_eq!(shown_label(&line), "Retraite");
-        assert_eq!(record_path(&line).as_deref(), Some("/admin/parametres/retirement"));
+        assert_eq!(
+            record_path(&line).as_deref(),
+            Some("/admin/parametres/retirement")
+        );
         assert_eq!(record_path(&activity(EntityKind::Session, "x")), None);
         let holiday = activity(EntityKind::Setting, "2026-12-25 · Noël");
         assert_eq!(shown_label(&holiday), "Jour férié du 25/12/2026 : Noël");
         let known = activity(EntityKind::Setting, "holidays 2028 · 10");
         assert_eq!(shown_label(&known), "Jours fériés connus de 2028 : 10 ajoutés");
-        assert_eq!(shown_label(&activity(EntityKind::Personnel, "A1 · KONÉ")), "A1 · KONÉ");
+        assert_eq!(
+            shown_label(&activity(EntityKind::Personnel, "A1 · KONÉ")),
+            "A1 · KONÉ"
+        );
     }
 
     #[test]

@@ -59,11 +59,20 @@ async fn page(state: &AppState, headers: &HeaderMap, message: Option<Notice>, ne
         };
         frame.banner.clone_from(&settings.maintenance.banner);
     }
-    LoginPage { frame, message, next: next.to_owned() }
+    LoginPage {
+        frame,
+        message,
+        next: next.to_owned(),
+    }
 }
 
 fn notice(tone: Tone, text: impl Into<String>) -> Notice {
-    Notice { tone, title: String::new(), text: text.into(), action: None }
+    Notice {
+        tone,
+        title: String::new(),
+        text: text.into(),
+        action: None,
+    }
 }
 
 async fn form(
@@ -72,12 +81,19 @@ async fn form(
     QueryParams(query): QueryParams<LoginQuery>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let next = query.next.as_deref().and_then(|next| local(&state.urls, next)).unwrap_or_default();
+    let next = query
+        .next
+        .as_deref()
+        .and_then(|next| local(&state.urls, next))
+        .unwrap_or_default();
     if reader.is_some() {
         return Ok(see_other(&destination(&state.urls, next)));
     }
-    let message =
-        query.note.as_deref().and_then(catalogue::note).map(|(tone, text)| notice(tone, text));
+    let message = query
+        .note
+        .as_deref()
+        .and_then(catalogue::note)
+        .map(|(tone, text)| notice(tone, text));
     show_with(StatusCode::OK, &page(&state, &headers, message, next).await)
 }
 
@@ -95,11 +111,20 @@ async fn log_in(
     };
     let next = local(&state.urls, asked).unwrap_or_default();
     if email.trim().is_empty() || password.is_empty() {
-        let message = notice(Tone::Danger, "Saisissez votre adresse e-mail et votre mot de passe.");
-        return show_with(StatusCode::UNPROCESSABLE_ENTITY, &page(&state, &headers, Some(message), next).await);
+        let message = notice(
+            Tone::Danger,
+            "Saisissez votre adresse e-mail et votre mot de passe.",
+        );
+        return show_with(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            &page(&state, &headers, Some(message), next).await,
+        );
     }
     let old_token = session_cookie::read(&headers).and_then(SessionToken::parse);
-    let agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let agent = headers
+        .get(header::USER_AGENT)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
     let request = LoginRequest {
         email: email.to_owned(),
         password: password.to_owned(),
@@ -121,9 +146,14 @@ async fn log_in(
             tracing::warn!(address = %client.ip, cf_ray = client.cf_ray, "a login failed");
             let text = wrong(remaining);
             if wants_document(&headers) {
-                return Ok(Problem::new(StatusCode::UNAUTHORIZED, "wrong-credentials").detail(text).into_response());
+                return Ok(Problem::new(StatusCode::UNAUTHORIZED, "wrong-credentials")
+                    .detail(text)
+                    .into_response());
             }
-            show_with(StatusCode::UNAUTHORIZED, &page(&state, &headers, Some(notice(Tone::Danger, text)), next).await)
+            show_with(
+                StatusCode::UNAUTHORIZED,
+                &page(&state, &headers, Some(notice(Tone::Danger, text)), next).await,
+            )
         }
         LoginOutcome::Blocked { retry_after } => {
             tracing::warn!(address = %client.ip, cf_ray = client.cf_ray, "a login was blocked");
@@ -141,12 +171,16 @@ async fn blocked(
     let seconds = (retry_after.as_secs() + u64::from(retry_after.subsec_nanos() > 0)).max(1);
     let text = too_many(seconds);
     let mut response = if wants_document(headers) {
-        Problem::new(StatusCode::TOO_MANY_REQUESTS, "too-many-attempts").detail(text).into_response()
+        Problem::new(StatusCode::TOO_MANY_REQUESTS, "too-many-attempts")
+            .detail(text)
+            .into_response()
     } else {
         let page = page(state, headers, Some(notice(Tone::Danger, text)), next).await;
         show_with(StatusCode::TOO_MANY_REQUESTS, &page)?
     };
-    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    response
+        .headers_mut()
+        .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     if let Ok(value) = HeaderValue::from_str(&format!("\"login\";r=0;t={seconds}")) {
         response.headers_mut().insert(RATE_LIMIT, value);
     }
@@ -165,9 +199,10 @@ async fn log_out(
     if let Some(cookie) = session_cookie::clear(&state.urls, state.cookie_security) {
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }
-    response
-        .headers_mut()
-        .insert(HeaderName::from_static("clear-site-data"), HeaderValue::from_static("\"cache\", \"storage\""));
+    response.headers_mut().insert(
+        HeaderName::from_static("clear-site-data"),
+        HeaderValue::from_static("\"cache\", \"storage\""),
+    );
     Ok(response)
 }
 
@@ -188,17 +223,26 @@ fn too_many(seconds: u64) -> String {
 }
 
 fn wants_document(headers: &HeaderMap) -> bool {
-    let accepted = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let accepted = headers
+        .get(header::ACCEPT)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
     accepted.contains("json") && !accepted.contains("text/html")
 }
 
 fn destination(urls: &Urls, next: &str) -> String {
-    if next.is_empty() { urls.path("/accueil") } else { next.to_owned() }
+    if next.is_empty() {
+        urls.path("/accueil")
+    } else {
+        next.to_owned()
+    }
 }
 
 /// `next` if it is a path of this application and nothing that a browser could read as another site.
 fn local<'a>(urls: &Urls, next: &'a str) -> Option<&'a str> {
-    let printable = next.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'\\' | b'"' | b'<' | b'>' | b'#'));
+    let printable = next
+        .bytes()
+        .all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'\\' | b'"' | b'<' | b'>' | b'#'));
     if !printable || next.len() > 500 || !next.starts_with('/') {
         return None;
     }
@@ -218,14 +262,36 @@ mod tests {
     #[test]
     fn next_leads_nowhere_else() {
         let urls = Urls::new("/mppeep");
-        for next in ["/mppeep/personnel", "/mppeep/personnel?q=kon%C3%A9&unit=a:b", "/mppeep/rh/absences"] {
+        for next in [
+            "/mppeep/personnel",
+            "/mppeep/personnel?q=kon%C3%A9&unit=a:b",
+            "/mppeep/rh/absences",
+        ] {
             assert_eq!(local(&urls, next), Some(next));
         }
         for next in [
-            "", "/", "https://evil.example", "//evil.example", "/\\evil.example", "\\\\evil.example", "///evil.example",
-            "/mppeep//evil.example", "/mppeep/../../evil", "/mppeep/%2e%2e/x", "/%2fevil.example", "javascript:alert(1)",
-            "/mppeep/\r\nSet-Cookie: a=b", " /mppeep/personnel", "/mppeep/\tx", "http:/mppeep/x", "/mppeepx/y",
-            "/mppeep@evil.example/x", "mppeep/personnel", "/mppeep/login", "/mppeep/logout", "/mppeep/é",
+            "",
+            "/",
+            "https://evil.example",
+            "//evil.example",
+            "/\\evil.example",
+            "\\\\evil.example",
+            "///evil.example",
+            "/mppeep//evil.example",
+            "/mppeep/../../evil",
+            "/mppeep/%2e%2e/x",
+            "/%2fevil.example",
+            "javascript:alert(1)",
+            "/mppeep/\r\nSet-Cookie: a=b",
+            " /mppeep/personnel",
+            "/mppeep/\tx",
+            "http:/mppeep/x",
+            "/mppeepx/y",
+            "/mppeep@evil.example/x",
+            "mppeep/personnel",
+            "/mppeep/login",
+            "/mppeep/logout",
+            "/mppeep/é",
         ] {
             assert_eq!(local(&urls, next), None, "{next:?}");
         }
@@ -237,7 +303,10 @@ mod tests {
     fn the_remaining_tries_are_counted_in_french() {
         assert_eq!(wrong(3), "Adresse ou mot de passe incorrect. Il reste 3 essais.");
         assert_eq!(wrong(1), "Adresse ou mot de passe incorrect. Il reste 1 essai.");
-        assert_eq!(wrong(0), "Adresse ou mot de passe incorrect. Il ne reste aucun essai.");
+        assert_eq!(
+            wrong(0),
+            "Adresse ou mot de passe incorrect. Il ne reste aucun essai."
+        );
         assert_eq!(too_many(900), "Trop de tentatives. Réessayez dans 15 minutes.");
         assert_eq!(too_many(61), "Trop de tentatives. Réessayez dans 2 minutes.");
         assert_eq!(too_many(5), "Trop de tentatives. Réessayez dans 1 minute.");

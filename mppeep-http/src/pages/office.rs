@@ -3,8 +3,8 @@
 use jiff::civil::Date;
 use mppeep_core::domain::id::PersonnelId;
 use mppeep_core::domain::organisation::{Organisation, UnitRef};
-use mppeep_core::domain::permission::{Action, Resource, Scope};
 use mppeep_core::domain::parse::civil_date;
+use mppeep_core::domain::permission::{Action, Resource, Scope};
 use mppeep_core::domain::personnel::PersonnelField;
 use mppeep_core::domain::text;
 use mppeep_core::ports::page::{Cursor, PageRequest, PageStart};
@@ -32,16 +32,26 @@ pub(super) struct Paging {
 impl Paging {
     /// Reads the three parameters; what makes no sense gives the first page.
     pub(super) fn read(size: Option<&str>, start: Option<&str>, cursor: Option<&str>) -> Self {
-        let size = size.and_then(|text| text.parse().ok()).filter(|size| SIZES.contains(size)).unwrap_or(SIZES[0]);
+        let size = size
+            .and_then(|text| text.parse().ok())
+            .filter(|size| SIZES.contains(size))
+            .unwrap_or(SIZES[0]);
         let cursor = cursor.and_then(Cursor::decode);
-        let start = if cursor.is_some() { start.and_then(|text| text.parse().ok()).unwrap_or(0) } else { 0 };
+        let start = if cursor.is_some() {
+            start.and_then(|text| text.parse().ok()).unwrap_or(0)
+        } else {
+            0
+        };
         Self { size, start, cursor }
     }
 
     /// The page as the services take it.
     pub(super) fn request(&self) -> PageRequest {
         let start = self.cursor.clone().map_or(PageStart::First, PageStart::After);
-        PageRequest { limit: self.size, start }
+        PageRequest {
+            limit: self.size,
+            start,
+        }
     }
 
     /// What stands under a list of `shown` rows out of `total`.
@@ -55,7 +65,11 @@ impl Paging {
         (one, many): (&str, &str),
     ) -> Pager {
         let shown = u32::try_from(shown).unwrap_or(u32::MAX);
-        let sized = if self.size == SIZES[0] { query.clone() } else { query.set("size", self.size.to_string()) };
+        let sized = if self.size == SIZES[0] {
+            query.clone()
+        } else {
+            query.set("size", self.size.to_string())
+        };
         let count = catalogue::plural(total, one, many);
         let summary = if total == 0 || u64::from(shown) == total {
             count
@@ -66,21 +80,44 @@ impl Paging {
         };
         let after = next.map(|cursor| {
             let start = self.start.saturating_add(shown);
-            sized.clone().and("cursor", cursor.encode()).and("start", start.to_string()).url(path)
+            sized
+                .clone()
+                .and("cursor", cursor.encode())
+                .and("start", start.to_string())
+                .url(path)
         });
         let sizes = if total > u64::from(SIZES[0]) {
-            SIZES.iter().map(|size| (*size, query.set("size", size.to_string()).url(path), *size == self.size)).collect()
+            SIZES
+                .iter()
+                .map(|size| {
+                    (
+                        *size,
+                        query.set("size", size.to_string()).url(path),
+                        *size == self.size,
+                    )
+                })
+                .collect()
         } else {
             Vec::new()
         };
-        Pager { summary, first: self.cursor.as_ref().map(|_| sized.url(path)), previous: None, next: after, sizes }
+        Pager {
+            summary,
+            first: self.cursor.as_ref().map(|_| sized.url(path)),
+            previous: None,
+            next: after,
+            sizes,
+        }
     }
 }
 
 /// The units of a scope to choose from, by programme; values are `level:identifier`.
 pub(super) fn unit_choices(organisation: &Organisation, scope: &Scope) -> Vec<Choice> {
     let reached = |unit: UnitRef| {
-        scope.everything || organisation.departments_of(unit).iter().any(|id| scope.departments.contains(id))
+        scope.everything
+            || organisation
+                .departments_of(unit)
+                .iter()
+                .any(|id| scope.departments.contains(id))
     };
     let mut choices = Vec::new();
     for programme in &organisation.programmes {
@@ -90,10 +127,24 @@ pub(super) fn unit_choices(organisation: &Organisation, scope: &Scope) -> Vec<Ch
                 choices.push(Choice::new(unit.to_string(), label).in_group(group));
             }
         };
-        add(UnitRef::Programme(programme.id), format!("{} (tout le programme)", programme.fields.code));
-        for directorate in organisation.directorates.iter().filter(|unit| unit.programme == programme.id) {
-            add(UnitRef::Directorate(directorate.id), directorate.fields.name.clone());
-            for department in organisation.departments.iter().filter(|unit| unit.directorate == directorate.id) {
+        add(
+            UnitRef::Programme(programme.id),
+            format!("{} (tout le programme)", programme.fields.code),
+        );
+        for directorate in organisation
+            .directorates
+            .iter()
+            .filter(|unit| unit.programme == programme.id)
+        {
+            add(
+                UnitRef::Directorate(directorate.id),
+                directorate.fields.name.clone(),
+            );
+            for department in organisation
+                .departments
+                .iter()
+                .filter(|unit| unit.directorate == directorate.id)
+            {
                 let label = format!("– {}", department.fields.name);
                 add(UnitRef::Department(department.id), label);
             }
@@ -151,7 +202,12 @@ impl AgentBrief {
     /// Reads the brief of an agent.
     pub(super) async fn load(visit: &Visit, id: PersonnelId) -> Result<Self, Problem> {
         let organisation = visit.state.services.organisation.names().await?;
-        let view = visit.state.services.personnel.get(&visit.actor, id, Reveal::Hidden).await?;
+        let view = visit
+            .state
+            .services
+            .personnel
+            .get(&visit.actor, id, Reveal::Hidden)
+            .await?;
         Ok(Self::of(visit, &view, &organisation))
     }
 }
@@ -165,7 +221,10 @@ pub(super) async fn find_agents(
 ) -> Result<(Vec<AgentBrief>, u64), Problem> {
     let organisation = visit.state.services.organisation.names().await?;
     let list = ListPersonnel {
-        filter: PersonnelFilter { words: text::search_words(words), ..PersonnelFilter::default() },
+        filter: PersonnelFilter {
+            words: text::search_words(words),
+            ..PersonnelFilter::default()
+        },
         sort: PersonnelSort::Name,
         descending: false,
         page: PageRequest::first(20),
@@ -188,7 +247,10 @@ mod tests {
 
     #[test]
     fn a_page_is_described_and_leads_to_the_next() {
-        let cursor = Cursor { value: SortValue::Integer(7), id: uuid::Uuid::from_u128(1) };
+        let cursor = Cursor {
+            value: SortValue::Integer(7),
+            id: uuid::Uuid::from_u128(1),
+        };
         let query = Query::new().and("kind", "mission");
         let first = Paging::read(None, Some("9"), None);
         let pager = first.pager(&query, "/a", 25, 1_234, Some(&cursor), ("absence", "absences"));
@@ -201,6 +263,9 @@ mod tests {
         let pager = second.pager(&query, "/a", 10, 35, None, ("absence", "absences"));
         assert_eq!(pager.summary, "26–35 sur 35 absences");
         assert_eq!(pager.first.as_deref(), Some("/a?kind=mission&size=50"));
-        assert_eq!(Paging::read(Some("100000"), None, Some("rubbish")), Paging::read(None, None, None));
+        assert_eq!(
+            Paging::read(Some("100000"), None, Some("rubbish")),
+            Paging::read(None, None, None)
+        );
     }
 }

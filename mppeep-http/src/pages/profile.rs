@@ -47,7 +47,15 @@ async fn profile(visit: Visit, QueryParams(asked): QueryParams<ProfileQuery>) ->
     let mut facts = vec![
         Fact::new("Nom", user.fields.display_name.clone()),
         Fact::new("Adresse e-mail", user.fields.email.as_str()),
-        Fact::new("Rôles", user.fields.roles.iter().map(|role| role.label()).collect::<Vec<_>>().join(", ")),
+        Fact::new(
+            "Rôles",
+            user.fields
+                .roles
+                .iter()
+                .map(|role| role.label())
+                .collect::<Vec<_>>()
+                .join(", "),
+        ),
     ];
     let perimeter = user.fields.perimeter.and_then(|unit| organisation.unit(unit));
     if let Some(unit) = perimeter {
@@ -56,7 +64,10 @@ async fn profile(visit: Visit, QueryParams(asked): QueryParams<ProfileQuery>) ->
     if let Some(at) = user.last_login_at {
         facts.push(Fact::new("Dernière connexion", catalogue::instant(at)));
     }
-    let mut sessions: Vec<SessionLine> = sessions.iter().map(|session| SessionLine::of(&visit, session)).collect();
+    let mut sessions: Vec<SessionLine> = sessions
+        .iter()
+        .map(|session| SessionLine::of(&visit, session))
+        .collect();
     sessions.sort_by_key(|session| !session.current);
     let frame = visit.frame("Mon profil").note(asked.note.as_deref());
     let themes = vec![
@@ -64,13 +75,22 @@ async fn profile(visit: Visit, QueryParams(asked): QueryParams<ProfileQuery>) ->
         Choice::new("light", "Clair"),
         Choice::new("dark", "Sombre"),
     ];
-    let chosen = if frame.theme.is_empty() { "auto" } else { frame.theme };
+    let chosen = if frame.theme.is_empty() {
+        "auto"
+    } else {
+        frame.theme
+    };
     show(&ProfilePage {
-        file: user.fields.personnel.map(|id| visit.url(&format!("/personnel/{id}"))),
+        file: user
+            .fields
+            .personnel
+            .map(|id| visit.url(&format!("/personnel/{id}"))),
         facts: Facts { facts, rows: true },
         others: sessions.iter().filter(|session| !session.current).count(),
         sessions,
-        theme: Field::new("theme", "Thème", FieldKind::Radio(themes)).value(chosen).wide(),
+        theme: Field::new("theme", "Thème", FieldKind::Radio(themes))
+            .value(chosen)
+            .wide(),
         charter: !visit.settings.charter.text.is_empty(),
         frame,
     })
@@ -78,10 +98,16 @@ async fn profile(visit: Visit, QueryParams(asked): QueryParams<ProfileQuery>) ->
 
 async fn end_session(visit: Visit, PathId(handle): PathId<SessionHandle>) -> Result<Response, Problem> {
     if visit.actor.session == Some(handle) {
-        return Err(Problem::conflict("current-session").detail("Pour fermer cette session, utilisez « Déconnexion »."));
+        return Err(Problem::conflict("current-session")
+            .detail("Pour fermer cette session, utilisez « Déconnexion »."));
     }
     // Ended a moment ago, or never there: what was wanted is so.
-    visit.state.services.auth.end_session(&visit.actor, handle).await?;
+    visit
+        .state
+        .services
+        .auth
+        .end_session(&visit.actor, handle)
+        .await?;
     Ok(visit.go("/profil?note=session-ended"))
 }
 

@@ -36,7 +36,10 @@ pub(super) fn address(urls: &Urls, ministry: &MinistrySettings) -> String {
 /// Custom properties and nothing else. A colour that is not six hexadecimal digits is left out.
 fn text(ministry: &MinistrySettings) -> String {
     let mut properties = String::new();
-    for (name, colour) in [("--brand-primary", &ministry.brand_colour), ("--brand-accent", &ministry.accent_colour)] {
+    for (name, colour) in [
+        ("--brand-primary", &ministry.brand_colour),
+        ("--brand-accent", &ministry.accent_colour),
+    ] {
         let digits = colour.strip_prefix('#').unwrap_or_default();
         if digits.len() == 6 && digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             properties.push_str(&format!("{name}:#{digits};"));
@@ -46,7 +49,11 @@ fn text(ministry: &MinistrySettings) -> String {
 }
 
 fn hash(text: &str) -> String {
-    Sha256::digest(text.as_bytes()).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(text.as_bytes())
+        .iter()
+        .take(8)
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -72,7 +79,9 @@ async fn style_sheet(
         "no-cache".to_owned()
     };
     let tag = format!("W/\"{hash}\"");
-    let known = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
+    let known = headers
+        .get(header::IF_NONE_MATCH)
+        .and_then(|value| value.to_str().ok());
     if known.is_some_and(|known| known.split(',').any(|one| one.trim() == tag || one.trim() == "*")) {
         return answer(StatusCode::NOT_MODIFIED, &caching, Some(&tag), String::new());
     }
@@ -82,7 +91,10 @@ async fn style_sheet(
 fn answer(status: StatusCode, caching: &str, tag: Option<&str>, text: String) -> Response {
     let mut response = (status, text).into_response();
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/css; charset=utf-8"));
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("text/css; charset=utf-8"),
+    );
     if let Ok(value) = HeaderValue::from_str(caching) {
         headers.insert(header::CACHE_CONTROL, value);
     }
@@ -92,7 +104,11 @@ fn answer(status: StatusCode, caching: &str, tag: Option<&str>, text: String) ->
     response
 }
 
-async fn prefer(State(state): State<AppState>, headers: HeaderMap, fields: FormFields) -> Result<Response, Problem> {
+async fn prefer(
+    State(state): State<AppState>,
+    headers: HeaderMap,
+    fields: FormFields,
+) -> Result<Response, Problem> {
     let theme = match fields.single("theme")? {
         theme @ ("light" | "dark") => Some(theme),
         _ => None,
@@ -107,18 +123,25 @@ async fn prefer(State(state): State<AppState>, headers: HeaderMap, fields: FormF
 fn cookie(urls: &Urls, theme: Option<&str>) -> String {
     let age = if theme.is_some() { MAX_AGE_SECONDS } else { 0 };
     let theme = theme.unwrap_or_default();
-    format!("{THEME_COOKIE}={theme}; Max-Age={age}; HttpOnly; SameSite=Lax; Path={}", urls.cookie_path())
+    format!(
+        "{THEME_COOKIE}={theme}; Max-Age={age}; HttpOnly; SameSite=Lax; Path={}",
+        urls.cookie_path()
+    )
 }
 
 /// The page the reader came from, if it is one of ours; only its path is believed.
 fn back(urls: &Urls, headers: &HeaderMap) -> String {
-    let referer = headers.get(header::REFERER).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let referer = headers
+        .get(header::REFERER)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
     let path = referer
         .split_once("://")
         .and_then(|(_, rest)| rest.find('/').and_then(|at| rest.get(at..)))
         .filter(|path| !path.contains("//") && !path.contains('\\'));
     let known = path.filter(|path| {
-        urls.below_root(path.split('?').next().unwrap_or_default()).is_some_and(|below| below.len() > 1)
+        urls.below_root(path.split('?').next().unwrap_or_default())
+            .is_some_and(|below| below.len() > 1)
     });
     known.map_or_else(|| urls.path("/profil"), str::to_owned)
 }
@@ -130,7 +153,10 @@ mod tests {
     #[test]
     fn the_sheet_holds_valid_colours_only() {
         let mut ministry = MinistrySettings::default();
-        assert_eq!(text(&ministry), ":root{--brand-primary:#0b5d3b;--brand-accent:#e07a1f;}\n");
+        assert_eq!(
+            text(&ministry),
+            ":root{--brand-primary:#0b5d3b;--brand-accent:#e07a1f;}\n"
+        );
         ministry.brand_colour = "#fff;}body{display:none".to_owned();
         assert_eq!(text(&ministry), ":root{--brand-accent:#e07a1f;}\n");
         let before = address(&Urls::new("/m"), &MinistrySettings::default());
@@ -147,7 +173,13 @@ mod tests {
             back(&urls, &headers)
         };
         assert_eq!(from("http://localhost:9000/mppeep/rh?x=1"), "/mppeep/rh?x=1");
-        for referer in ["http://evil.example/x", "http://h//evil.example", "nonsense", "http://h/mppeep//e", "http://h"] {
+        for referer in [
+            "http://evil.example/x",
+            "http://h//evil.example",
+            "nonsense",
+            "http://h/mppeep//e",
+            "http://h",
+        ] {
             assert_eq!(from(referer), "/mppeep/profil", "{referer}");
         }
     }

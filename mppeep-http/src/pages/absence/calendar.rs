@@ -82,29 +82,49 @@ pub(super) async fn show_calendar(
 ) -> Result<Response, Problem> {
     let organisation = visit.state.services.organisation.names().await?;
     let scope = visit.actor.scope(Resource::Absence, Action::Read);
-    let first = asked.month.as_deref().and_then(month_of).unwrap_or(visit.today.first_of_month());
+    let first = asked
+        .month
+        .as_deref()
+        .and_then(month_of)
+        .unwrap_or(visit.today.first_of_month());
     let last = first.last_of_month();
     let choices = unit_choices(&organisation, &scope);
     let own_departments: BTreeSet<_> = scope.departments.iter().copied().collect();
     let unit = unit_of(asked.unit.as_deref(), &organisation).or_else(|| {
-        own_departments.first().copied().or_else(|| organisation.departments.first().map(|unit| unit.id)).map(UnitRef::Department)
+        own_departments
+            .first()
+            .copied()
+            .or_else(|| organisation.departments.first().map(|unit| unit.id))
+            .map(UnitRef::Department)
     });
     let only_own = !scope.everything && scope.departments.is_empty();
     let holidays = visit.state.services.holidays.between(first, last).await?;
 
     let list = ListPersonnel {
-        filter: PersonnelFilter { unit: unit.filter(|_| !only_own), ..PersonnelFilter::default() },
+        filter: PersonnelFilter {
+            unit: unit.filter(|_| !only_own),
+            ..PersonnelFilter::default()
+        },
         sort: PersonnelSort::Name,
         descending: false,
         page: PageRequest::first(AGENTS),
     };
     let (agents, total): (Vec<(PersonnelId, String)>, u64) = if only_own {
-        let own = visit.actor.personnel.map(|id| (id, visit.actor.display_name.clone()));
+        let own = visit
+            .actor
+            .personnel
+            .map(|id| (id, visit.actor.display_name.clone()));
         (own.into_iter().collect(), 1)
     } else {
         let page = visit.state.services.personnel.list(&visit.actor, list).await?;
-        let reached = page.rows.iter().filter(|view| scope.reaches(view.id(), view.department()));
-        (reached.map(|view| (view.id(), view.full_name())).collect(), page.total)
+        let reached = page
+            .rows
+            .iter()
+            .filter(|view| scope.reaches(view.id(), view.department()));
+        (
+            reached.map(|view| (view.id(), view.full_name())).collect(),
+            page.total,
+        )
     };
     let filter = AbsenceFilter {
         unit: unit.filter(|_| !only_own),
@@ -112,20 +132,33 @@ pub(super) async fn show_calendar(
         to: Some(last),
         ..AbsenceFilter::default()
     };
-    let absences = visit.state.services.absences.list(&visit.actor, filter, &PageRequest::first(ABSENCES)).await?;
+    let absences = visit
+        .state
+        .services
+        .absences
+        .list(&visit.actor, filter, &PageRequest::first(ABSENCES))
+        .await?;
     let away = by_agent(&absences.rows, first, last);
 
-    let days = days_of(first, last, &holidays, visit.today, |day| visit.settings.calendar.week.works_on(day));
+    let days = days_of(first, last, &holidays, visit.today, |day| {
+        visit.settings.calendar.week.works_on(day)
+    });
     let nobody = Away::new();
     let lines: Vec<Line> = agents
         .iter()
         .map(|(id, name)| Line {
             name: name.clone(),
             url: visit.url(&format!("/rh/absences?personnel={id}")),
-            cells: days.iter().map(|(date, day)| cell(*date, day, away.get(id).unwrap_or(&nobody))).collect(),
+            cells: days
+                .iter()
+                .map(|(date, day)| cell(*date, day, away.get(id).unwrap_or(&nobody)))
+                .collect(),
         })
         .collect();
-    let present = days.iter().map(|(date, day)| present_on(*date, day, &agents, &away)).collect();
+    let present = days
+        .iter()
+        .map(|(date, day)| present_on(*date, day, &agents, &away))
+        .collect();
 
     let address = |month: Date| {
         Query::new()
@@ -136,17 +169,24 @@ pub(super) async fn show_calendar(
     let unit_name = if only_own {
         visit.actor.display_name.clone()
     } else {
-        unit.and_then(|unit| organisation.unit(unit)).map(|fields| fields.name.clone()).unwrap_or_default()
+        unit.and_then(|unit| organisation.unit(unit))
+            .map(|fields| fields.name.clone())
+            .unwrap_or_default()
     };
-    let mut fields = vec![
-        Field::input("month", "month", "Mois").value(format!("{:04}-{:02}", first.year(), first.month())),
-    ];
+    let mut fields = vec![Field::input("month", "month", "Mois").value(format!(
+        "{:04}-{:02}",
+        first.year(),
+        first.month()
+    ))];
     if !choices.is_empty() {
         let value = unit.map(|unit| unit.to_string()).unwrap_or_default();
         fields.insert(0, Field::select("unit", "Unité", None, choices).value(value));
     }
     show(&CalendarPage {
-        frame: visit.frame("Calendrier").under("Congés et absences", "/rh").here("Calendrier"),
+        frame: visit
+            .frame("Calendrier")
+            .under("Congés et absences", "/rh")
+            .here("Calendrier"),
         month: format!("{} {}", catalogue::month(first.month()), first.year()),
         previous: address(first.saturating_sub(1.month())),
         next: address(first.saturating_add(1.month())),
@@ -155,9 +195,15 @@ pub(super) async fn show_calendar(
         days: days.into_iter().map(|(_, day)| day).collect(),
         lines,
         present,
-        legend: AbsenceType::ALL.iter().map(|kind| (catalogue::absence_letters(*kind), kind.label().to_owned())).collect(),
+        legend: AbsenceType::ALL
+            .iter()
+            .map(|kind| (catalogue::absence_letters(*kind), kind.label().to_owned()))
+            .collect(),
         cut: (total > u64::from(AGENTS)).then(|| {
-            format!("Seuls les {AGENTS} premiers agents de l’unité sont montrés, sur {}. Choisissez un service.", catalogue::number(total))
+            format!(
+                "Seuls les {AGENTS} premiers agents de l’unité sont montrés, sur {}. Choisissez un service.",
+                catalogue::number(total)
+            )
         }),
     })
 }
@@ -192,7 +238,15 @@ fn days_of(
                 None => catalogue::date_full(date),
             };
             let name = catalogue::weekday(date.weekday()).get(..1).unwrap_or_default();
-            (date, Day { number: date.day(), name, class, title })
+            (
+                date,
+                Day {
+                    number: date.day(),
+                    name,
+                    class,
+                    title,
+                },
+            )
         })
         .collect()
 }
@@ -201,7 +255,12 @@ fn by_agent(rows: &[AbsenceRow], first: Date, last: Date) -> BTreeMap<PersonnelI
     let mut away: BTreeMap<PersonnelId, Away> = BTreeMap::new();
     for row in rows {
         let agent = away.entry(row.absence.personnel).or_default();
-        let halves = row.absence.fields.period.half_days().filter(|(date, _)| (first..=last).contains(date));
+        let halves = row
+            .absence
+            .fields
+            .period
+            .half_days()
+            .filter(|(date, _)| (first..=last).contains(date));
         agent.extend(halves.map(|half| (half, row.absence.fields.kind)));
     }
     away
@@ -210,7 +269,10 @@ fn by_agent(rows: &[AbsenceRow], first: Date, last: Date) -> BTreeMap<PersonnelI
 fn cell(date: Date, day: &Day, away: &Away) -> Cell {
     let (morning, afternoon) = (away.get(&(date, Half::Am)), away.get(&(date, Half::Pm)));
     let Some(kind) = morning.or(afternoon).copied() else {
-        return Cell { class: day.class.to_owned(), ..Cell::default() };
+        return Cell {
+            class: day.class.to_owned(),
+            ..Cell::default()
+        };
     };
     let half = match (morning, afternoon) {
         (Some(_), None) => " (matin)",
@@ -226,18 +288,39 @@ fn cell(date: Date, day: &Day, away: &Away) -> Cell {
 }
 
 /// How many agents are there: those away half the day count for a half.
-fn present_on(date: Date, day: &Day, agents: &[(PersonnelId, String)], away: &BTreeMap<PersonnelId, Away>) -> Cell {
+fn present_on(
+    date: Date,
+    day: &Day,
+    agents: &[(PersonnelId, String)],
+    away: &BTreeMap<PersonnelId, Away>,
+) -> Cell {
     if matches!(day.class, "off" | "holiday") {
-        return Cell { class: day.class.to_owned(), ..Cell::default() };
+        return Cell {
+            class: day.class.to_owned(),
+            ..Cell::default()
+        };
     }
     let missing: usize = agents
         .iter()
         .filter_map(|(id, _)| away.get(id))
-        .map(|away| [Half::Am, Half::Pm].iter().filter(|half| away.contains_key(&(date, **half))).count())
+        .map(|away| {
+            [Half::Am, Half::Pm]
+                .iter()
+                .filter(|half| away.contains_key(&(date, **half)))
+                .count()
+        })
         .sum();
     let halves = (agents.len() * 2).saturating_sub(missing);
-    let text = if halves % 2 == 0 { (halves / 2).to_string() } else { format!("{},5", halves / 2) };
-    Cell { class: day.class.to_owned(), text, title: day.title.clone() }
+    let text = if halves.is_multiple_of(2) {
+        (halves / 2).to_string()
+    } else {
+        format!("{},5", halves / 2)
+    };
+    Cell {
+        class: day.class.to_owned(),
+        text,
+        title: day.title.clone(),
+    }
 }
 
 #[cfg(test)]
@@ -259,13 +342,19 @@ mod tests {
         let days = days_of(first, last, &[], date(2026, 11, 22), |day| day != Weekday::Sunday);
         assert_eq!(days.len(), 30);
         assert_eq!(days[0].1.class, "off");
-        let (one, two) = (PersonnelId::from_uuid(uuid::Uuid::from_u128(1)), PersonnelId::from_uuid(uuid::Uuid::from_u128(2)));
+        let (one, two) = (
+            PersonnelId::from_uuid(uuid::Uuid::from_u128(1)),
+            PersonnelId::from_uuid(uuid::Uuid::from_u128(2)),
+        );
         let agents = [(one, "A".to_owned()), (two, "B".to_owned())];
         let monday = date(2026, 11, 2);
         let away = BTreeMap::from([(one, Away::from([((monday, Half::Am), AbsenceType::Mission)]))]);
         assert_eq!(present_on(monday, &days[1].1, &agents, &away).text, "1,5");
         assert_eq!(present_on(first, &days[0].1, &agents, &away).text, "");
         let half = cell(monday, &days[1].1, &away[&one]);
-        assert_eq!((half.text.as_str(), half.title.as_str()), ("MI", "Mission (matin), 02/11/2026"));
+        assert_eq!(
+            (half.text.as_str(), half.title.as_str()),
+            ("MI", "Mission (matin), 02/11/2026")
+        );
     }
 }

@@ -146,7 +146,11 @@ impl Counted {
                 format!("{} – {}{estimated}", catalogue::date(holiday.date), holiday.label)
             })
             .collect();
-        Self { modes, kept: catalogue::half_days(i64::from(preview.half_days)), holidays }
+        Self {
+            modes,
+            kept: catalogue::half_days(i64::from(preview.half_days)),
+            holidays,
+        }
     }
 }
 
@@ -158,14 +162,23 @@ async fn preview(
     input: &AbsenceInput,
 ) -> Result<Preview, Problem> {
     if input.kind.is_empty() || input.start_date.is_empty() {
-        return Ok(Preview { message: "Choisissez un type et des dates : le décompte s’affiche ici.".to_owned(), ..Preview::default() });
+        return Ok(Preview {
+            message: "Choisissez un type et des dates : le décompte s’affiche ici.".to_owned(),
+            ..Preview::default()
+        });
     }
     let service = &visit.state.services.absences;
     let counted = match service.preview(&visit.actor, input).await {
         Ok(preview) => preview,
         Err(ServiceError::Invalid(violations)) => {
-            let message = violations.0.first().map(|violation| catalogue::rule_message(&violation.rule));
-            return Ok(Preview { message: message.unwrap_or_default(), ..Preview::default() });
+            let message = violations
+                .0
+                .first()
+                .map(|violation| catalogue::rule_message(&violation.rule));
+            return Ok(Preview {
+                message: message.unwrap_or_default(),
+                ..Preview::default()
+            });
         }
         Err(other) => return Err(other.into()),
     };
@@ -184,24 +197,60 @@ async fn preview(
             .rows
             .iter()
             .filter(|row| Some(row.absence.id) != present)
-            .map(|row| (named(&row.absence), visit.url(&format!("/rh/absences/{}", row.absence.id))))
+            .map(|row| {
+                (
+                    named(&row.absence),
+                    visit.url(&format!("/rh/absences/{}", row.absence.id)),
+                )
+            })
             .collect();
     }
-    Ok(Preview { counted: Some(Counted::of(&counted, mode)), message: String::new(), others })
+    Ok(Preview {
+        counted: Some(Counted::of(&counted, mode)),
+        message: String::new(),
+        others,
+    })
 }
 
 fn section(input: &AbsenceInput, errors: &FormErrors) -> Section {
     let kinds = catalogue::choices(AbsenceType::ALL, AbsenceType::code);
-    let or = |value: &str, usual: &str| if value.is_empty() { usual.to_owned() } else { value.to_owned() };
+    let or = |value: &str, usual: &str| {
+        if value.is_empty() {
+            usual.to_owned()
+        } else {
+            value.to_owned()
+        }
+    };
     let starts = vec![Choice::new("am", "Dès le matin"), Choice::new("pm", "À midi")];
     let ends = vec![Choice::new("am", "À midi"), Choice::new("pm", "Le soir")];
     let fields = vec![
-        Field::select("kind", "Type d’absence", Some("Choisir…"), kinds).required().wide().value(&input.kind).errors(errors),
-        Field::date("start_date", "Premier jour").required().width("w3").value(&input.start_date).errors(errors),
-        Field::select("start_half", "Commence", None, starts).width("w3").value(or(&input.start_half, "am")).errors(errors),
-        Field::date("end_date", "Dernier jour").width("w3").value(&input.end_date).errors(errors).help("Vide : un seul jour."),
-        Field::select("end_half", "Se termine", None, ends).width("w3").value(or(&input.end_half, "pm")).errors(errors),
-        Field::textarea("reason", "Motif").value(&input.reason).errors(errors).attribute("maxlength", "1000"),
+        Field::select("kind", "Type d’absence", Some("Choisir…"), kinds)
+            .required()
+            .wide()
+            .value(&input.kind)
+            .errors(errors),
+        Field::date("start_date", "Premier jour")
+            .required()
+            .width("w3")
+            .value(&input.start_date)
+            .errors(errors),
+        Field::select("start_half", "Commence", None, starts)
+            .width("w3")
+            .value(or(&input.start_half, "am"))
+            .errors(errors),
+        Field::date("end_date", "Dernier jour")
+            .width("w3")
+            .value(&input.end_date)
+            .errors(errors)
+            .help("Vide : un seul jour."),
+        Field::select("end_half", "Se termine", None, ends)
+            .width("w3")
+            .value(or(&input.end_half, "pm"))
+            .errors(errors),
+        Field::textarea("reason", "Motif")
+            .value(&input.reason)
+            .errors(errors)
+            .attribute("maxlength", "1000"),
     ];
     Section::new("Absence", fields)
 }
@@ -214,10 +263,17 @@ async fn form_page(
     errors: &FormErrors,
 ) -> Result<FormPage, Problem> {
     let section = section(input, errors);
-    let title = if present.is_some() { "Corriger une absence" } else { "Enregistrer une absence" };
+    let title = if present.is_some() {
+        "Corriger une absence"
+    } else {
+        "Enregistrer une absence"
+    };
     let base = "/rh/absences";
     let (action, back) = match present {
-        Some((id, _)) => (visit.url(&format!("{base}/{id}")), visit.url(&format!("{base}/{id}"))),
+        Some((id, _)) => (
+            visit.url(&format!("{base}/{id}")),
+            visit.url(&format!("{base}/{id}")),
+        ),
         None => (visit.url(base), visit.url(&format!("{base}?personnel={agent}"))),
     };
     let mut summary = ErrorSummary::of_fields(&section.fields);
@@ -225,7 +281,11 @@ async fn form_page(
         summary.errors.insert(0, (String::new(), message.to_owned()));
     }
     Ok(FormPage {
-        frame: visit.frame(title).under("Congés et absences", "/rh").under("Absences", base).here(title),
+        frame: visit
+            .frame(title)
+            .under("Congés et absences", "/rh")
+            .under("Absences", base)
+            .here(title),
         title: title.to_owned(),
         agent: AgentBrief::load(visit, agent).await?,
         action,
@@ -244,12 +304,20 @@ pub(super) async fn new_form(
     let Some(agent) = asked.agent() else {
         let words = given(asked.q.as_ref());
         let agents = match words {
-            Some(words) => find_agents(&visit, words, Resource::Absence, Action::Write).await?.0,
+            Some(words) => {
+                find_agents(&visit, words, Resource::Absence, Action::Write)
+                    .await?
+                    .0
+            }
             None => Vec::new(),
         };
         let title = "Enregistrer une absence";
         return show(&AgentPage {
-            frame: visit.frame(title).under("Congés et absences", "/rh").under("Absences", "/rh/absences").here(title),
+            frame: visit
+                .frame(title)
+                .under("Congés et absences", "/rh")
+                .under("Absences", "/rh/absences")
+                .here(title),
             title,
             action: visit.url("/rh/absences/nouvelle"),
             words: words.unwrap_or_default().to_owned(),
@@ -287,16 +355,28 @@ fn refusal(error: ServiceError) -> Result<FormErrors, Problem> {
 }
 
 pub(super) async fn record(visit: Visit, fields: FormFields) -> Result<Response, Problem> {
-    let agent: PersonnelId = fields
-        .single("personnel")?
-        .parse()
-        .map_err(|_| Problem::invalid().field("personnel_id", "unknown", catalogue::rule_message(&Rule::Required)))?;
+    let agent: PersonnelId = fields.single("personnel")?.parse().map_err(|_| {
+        Problem::invalid().field(
+            "personnel_id",
+            "unknown",
+            catalogue::rule_message(&Rule::Required),
+        )
+    })?;
     let input = input_of(&fields)?;
-    match visit.state.services.absences.record(&visit.actor, agent, &input).await {
+    match visit
+        .state
+        .services
+        .absences
+        .record(&visit.actor, agent, &input)
+        .await
+    {
         Ok(absence) => Ok(visit.go(&format!("/rh/absences/{}?note=absence-created", absence.id))),
         Err(error) => {
             let errors = refusal(error)?;
-            show_with(StatusCode::UNPROCESSABLE_ENTITY, &form_page(&visit, agent, None, &input, &errors).await?)
+            show_with(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                &form_page(&visit, agent, None, &input, &errors).await?,
+            )
         }
     }
 }
@@ -310,12 +390,28 @@ pub(super) async fn edit_form(
     if absence.cancelled_at.is_some() {
         return Ok(visit.go(&format!("/rh/absences/{id}")));
     }
-    let input = if asked.count.is_some() { asked.input() } else { input_from(&absence) };
-    show(&form_page(&visit, agent.id, Some((id, absence.version)), &input, &FormErrors::new()).await?)
+    let input = if asked.count.is_some() {
+        asked.input()
+    } else {
+        input_from(&absence)
+    };
+    show(
+        &form_page(
+            &visit,
+            agent.id,
+            Some((id, absence.version)),
+            &input,
+            &FormErrors::new(),
+        )
+        .await?,
+    )
 }
 
 fn version_of(fields: &FormFields) -> Result<i64, Problem> {
-    fields.single("version")?.parse().map_err(|_| Problem::unreadable("La version manque."))
+    fields
+        .single("version")?
+        .parse()
+        .map_err(|_| Problem::unreadable("La version manque."))
 }
 
 pub(super) async fn correct(
@@ -325,7 +421,13 @@ pub(super) async fn correct(
 ) -> Result<Response, Problem> {
     let version = version_of(&fields)?;
     let input = input_of(&fields)?;
-    match visit.state.services.absences.correct(&visit.actor, id, version, &input).await {
+    match visit
+        .state
+        .services
+        .absences
+        .correct(&visit.actor, id, version, &input)
+        .await
+    {
         Ok(_) => Ok(visit.go(&format!("/rh/absences/{id}?note=absence-updated"))),
         Err(error) => {
             let errors = refusal(error)?;
@@ -359,7 +461,11 @@ async fn detail_page(visit: &Visit, id: AbsenceId, confirm: bool) -> Result<Deta
         "Ce type d’absence se compte en {} : la période {} en contient {days}. Les jours fériés qu’elle contient sont {}.",
         mode.label().to_lowercase(),
         catalogue::period(absence.fields.period),
-        if mode == CountingMode::Calendar { "comptés" } else { "déduits" },
+        if mode == CountingMode::Calendar {
+            "comptés"
+        } else {
+            "déduits"
+        },
     );
     let mut facts = vec![
         Fact::new("Agent", agent.fields.full_name()).link(visit.url(&format!("/personnel/{}", agent.id))),
@@ -383,7 +489,11 @@ async fn detail_page(visit: &Visit, id: AbsenceId, confirm: bool) -> Result<Deta
             .under("Absences", "/rh/absences")
             .here(catalogue::period(absence.fields.period)),
         title: absence.fields.kind.label().to_owned(),
-        sub: format!("{} · {}", agent.fields.full_name(), catalogue::period(absence.fields.period)),
+        sub: format!(
+            "{} · {}",
+            agent.fields.full_name(),
+            catalogue::period(absence.fields.period)
+        ),
         id,
         version: absence.version,
         cancelled: absence.cancelled_at.is_some(),
@@ -414,7 +524,13 @@ pub(super) async fn cancel(
     fields: FormFields,
 ) -> Result<Response, Problem> {
     let version = version_of(&fields)?;
-    match visit.state.services.absences.cancel(&visit.actor, id, version).await {
+    match visit
+        .state
+        .services
+        .absences
+        .cancel(&visit.actor, id, version)
+        .await
+    {
         Ok(_) => Ok(visit.go(&format!("/rh/absences/{id}?note=absence-cancelled"))),
         Err(ServiceError::State("cancelled")) => Ok(visit.go(&format!("/rh/absences/{id}"))),
         Err(other) => Err(other.into()),
@@ -442,10 +558,23 @@ mod tests {
             &[ascension.date].into(),
             &WeekPattern::default(),
         );
-        let preview = AbsencePreview { counted, half_days: counted.worked, holidays: vec![ascension] };
-        let shown = Preview { counted: Some(Counted::of(&preview, CountingMode::Worked)), ..Preview::default() };
+        let preview = AbsencePreview {
+            counted,
+            half_days: counted.worked,
+            holidays: vec![ascension],
+        };
+        let shown = Preview {
+            counted: Some(Counted::of(&preview, CountingMode::Worked)),
+            ..Preview::default()
+        };
         let html = shown.to_string();
-        for text in ["6 jours", "5 jours", "4 jours", "14/05/2026 – Ascension", "ouvrés"] {
+        for text in [
+            "6 jours",
+            "5 jours",
+            "4 jours",
+            "14/05/2026 – Ascension",
+            "ouvrés",
+        ] {
             assert!(html.contains(text), "{text}: {html}");
         }
     }

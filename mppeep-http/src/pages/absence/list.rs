@@ -58,7 +58,11 @@ pub(super) async fn show_list(
 ) -> Result<Response, Problem> {
     let organisation = visit.state.services.organisation.names().await?;
     let path = visit.url("/rh/absences");
-    let agent = match asked.personnel.as_deref().and_then(|id| id.parse::<PersonnelId>().ok()) {
+    let agent = match asked
+        .personnel
+        .as_deref()
+        .and_then(|id| id.parse::<PersonnelId>().ok())
+    {
         Some(id) => Some(AgentBrief::load(&visit, id).await?),
         None => None,
     };
@@ -70,7 +74,13 @@ pub(super) async fn show_list(
 
     let text_of = |day: Option<jiff::civil::Date>| day.map(|day| day.to_string()).unwrap_or_default();
     let query = Query::new()
-        .and("personnel", agent.as_ref().map(|agent| agent.id.to_string()).unwrap_or_default())
+        .and(
+            "personnel",
+            agent
+                .as_ref()
+                .map(|agent| agent.id.to_string())
+                .unwrap_or_default(),
+        )
         .and("q", words.unwrap_or_default())
         .and("unit", unit.map(|unit| unit.to_string()).unwrap_or_default())
         .and("kind", kind.map(AbsenceType::code).unwrap_or_default())
@@ -79,7 +89,12 @@ pub(super) async fn show_list(
         .and("cancelled", if with_cancelled { "1" } else { "" });
 
     let mut chips = Vec::new();
-    let mut chip = |label: String, name: &str| chips.push(Chip { label, remove: query.without(name).url(&path) });
+    let mut chip = |label: String, name: &str| {
+        chips.push(Chip {
+            label,
+            remove: query.without(name).url(&path),
+        })
+    };
     if let Some(agent) = &agent {
         chip(format!("Agent : {}", agent.name), "personnel");
     }
@@ -112,19 +127,32 @@ pub(super) async fn show_list(
         with_cancelled,
         ..AbsenceFilter::default()
     };
-    let paging = Paging::read(asked.size.as_deref(), asked.start.as_deref(), asked.cursor.as_deref());
-    let page = visit.state.services.absences.list(&visit.actor, filter, &paging.request()).await?;
+    let paging = Paging::read(
+        asked.size.as_deref(),
+        asked.start.as_deref(),
+        asked.cursor.as_deref(),
+    );
+    let page = visit
+        .state
+        .services
+        .absences
+        .list(&visit.actor, filter, &paging.request())
+        .await?;
     let may_write = visit.may_all(Resource::Absence, Action::Write);
     let scope = visit.actor.scope(Resource::Absence, Action::Read);
     let new_url = match &agent {
         Some(agent) => visit.url(&format!("/rh/absences/nouvelle?personnel={}", agent.id)),
         None => visit.url("/rh/absences/nouvelle"),
     };
-    let empty = page.rows.is_empty().then(|| empty(chips.is_empty(), may_write, &new_url, &path));
+    let empty = page
+        .rows
+        .is_empty()
+        .then(|| empty(chips.is_empty(), may_write, &new_url, &path));
     let units = unit_choices(&organisation, &scope);
     let mut filters = Vec::new();
     if units.len() > 1 {
-        filters.push(Field::select("unit", "Unité", Some("Toutes"), units).value(query_value(&query, "unit")));
+        filters
+            .push(Field::select("unit", "Unité", Some("Toutes"), units).value(query_value(&query, "unit")));
     }
     let kinds = catalogue::choices(AbsenceType::ALL, AbsenceType::code);
     filters.push(Field::select("kind", "Type", Some("Tous"), kinds).value(query_value(&query, "kind")));
@@ -142,8 +170,15 @@ pub(super) async fn show_list(
         ("absence", "absences"),
     );
     show(&ListPage {
-        frame: visit.frame("Absences").under("Congés et absences", "/rh").here("Absences").note(asked.note.as_deref()),
-        lead: agent.as_ref().map(|agent| format!("{} · {}", agent.name, agent.matricule)).unwrap_or_default(),
+        frame: visit
+            .frame("Absences")
+            .under("Congés et absences", "/rh")
+            .here("Absences")
+            .note(asked.note.as_deref()),
+        lead: agent
+            .as_ref()
+            .map(|agent| format!("{} · {}", agent.name, agent.matricule))
+            .unwrap_or_default(),
         may_write,
         new_url,
         agent,
@@ -151,7 +186,10 @@ pub(super) async fn show_list(
         filters,
         more_open: from.is_some() || to.is_some() || with_cancelled,
         more,
-        chips: Chips { chips, clear: path.clone() },
+        chips: Chips {
+            chips,
+            clear: path.clone(),
+        },
         rows: page.rows.iter().map(|row| Row::of(&visit, row)).collect(),
         pager,
         empty,
@@ -159,7 +197,12 @@ pub(super) async fn show_list(
 }
 
 fn query_value(query: &Query, name: &str) -> String {
-    query.pairs().iter().find(|(key, _)| key == name).map(|(_, value)| value.clone()).unwrap_or_default()
+    query
+        .pairs()
+        .iter()
+        .find(|(key, _)| key == name)
+        .map(|(_, value)| value.clone())
+        .unwrap_or_default()
 }
 
 fn empty(unfiltered: bool, may_write: bool, new_url: &str, path: &str) -> EmptyState {

@@ -25,10 +25,22 @@ pub(super) fn routes() -> RouteTable {
         .route("/rh/absences/decompte", get(form::count).needs(Absence, Write))
         .route("/rh/absences/{id}", get(form::detail).needs(Absence, Read))
         .route("/rh/absences/{id}", post(form::correct).needs(Absence, Write))
-        .route("/rh/absences/{id}/modifier", get(form::edit_form).needs(Absence, Write))
-        .route("/rh/absences/{id}/annuler", get(form::cancel_form).needs(Absence, Write))
-        .route("/rh/absences/{id}/annuler", post(form::cancel).needs(Absence, Write))
-        .route("/rh/calendrier", get(calendar::show_calendar).needs(Absence, Read))
+        .route(
+            "/rh/absences/{id}/modifier",
+            get(form::edit_form).needs(Absence, Write),
+        )
+        .route(
+            "/rh/absences/{id}/annuler",
+            get(form::cancel_form).needs(Absence, Write),
+        )
+        .route(
+            "/rh/absences/{id}/annuler",
+            post(form::cancel).needs(Absence, Write),
+        )
+        .route(
+            "/rh/calendrier",
+            get(calendar::show_calendar).needs(Absence, Read),
+        )
 }
 
 /// An absence in a list.
@@ -52,7 +64,10 @@ impl Row {
             agent: row.full_name.clone(),
             agent_url: visit.url(&format!("/personnel/{}", absence.personnel)),
             matricule: row.matricule.clone(),
-            department: row.department_name.clone().unwrap_or_else(|| "Sans affectation".to_owned()),
+            department: row
+                .department_name
+                .clone()
+                .unwrap_or_else(|| "Sans affectation".to_owned()),
             kind: catalogue::absence_badge(absence.fields.kind),
             period: catalogue::period(absence.fields.period),
             days: catalogue::half_days(i64::from(absence.counted_half_days)),
@@ -64,5 +79,9 @@ impl Row {
 /// « Congé annuel » with its dates, for messages that name another absence.
 fn named(absence: &Absence) -> String {
     use crate::catalogue::Label;
-    format!("« {} » {}", absence.fields.kind.label(), catalogue::period(absence.fields.period))
+    format!(
+        "« {} » {}",
+        absence.fields.kind.label(),
+        catalogue::period(absence.fields.period)
+    )
 }

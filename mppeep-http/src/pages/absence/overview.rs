@@ -38,18 +38,34 @@ pub(super) async fn show_overview(visit: Visit) -> Result<Response, Problem> {
     let today = visit.today;
     let month_start = today.first_of_month();
     let month_end = today.last_of_month();
-    let touching = |from, to, kind| AbsenceFilter { from: Some(from), to: Some(to), kind, ..AbsenceFilter::default() };
+    let touching = |from, to, kind| AbsenceFilter {
+        from: Some(from),
+        to: Some(to),
+        kind,
+        ..AbsenceFilter::default()
+    };
     let path = visit.url("/rh/absences");
     let day = today.to_string();
     let on_day = Query::new().and("from", day.as_str()).and("to", day.as_str());
-    let on_month = Query::new().and("from", month_start.to_string()).and("to", month_end.to_string());
+    let on_month = Query::new()
+        .and("from", month_start.to_string())
+        .and("to", month_end.to_string());
 
-    let now = service.list(&visit.actor, touching(today, today, None), &PageRequest::first(SHOWN)).await?;
+    let now = service
+        .list(
+            &visit.actor,
+            touching(today, today, None),
+            &PageRequest::first(SHOWN),
+        )
+        .await?;
     let mut items = Vec::new();
     let mut month_total = 0;
     for kind in AbsenceType::ALL {
         let filter = touching(month_start, month_end, Some(*kind));
-        let count = service.list(&visit.actor, filter, &PageRequest::first(1)).await?.total;
+        let count = service
+            .list(&visit.actor, filter, &PageRequest::first(1))
+            .await?
+            .total;
         month_total += count;
         if count > 0 {
             let url = on_month.clone().and("kind", kind.code()).url(&path);
@@ -59,7 +75,13 @@ pub(super) async fn show_overview(visit: Visit) -> Result<Response, Problem> {
     items.sort_by_key(|item| std::cmp::Reverse(item.value));
     let tomorrow = today.tomorrow().unwrap_or(today);
     let in_two_weeks = today.saturating_add(jiff::Span::new().days(14));
-    let soon = service.list(&visit.actor, touching(tomorrow, in_two_weeks, None), &PageRequest::first(100)).await?;
+    let soon = service
+        .list(
+            &visit.actor,
+            touching(tomorrow, in_two_weeks, None),
+            &PageRequest::first(100),
+        )
+        .await?;
     let begins = |row: &&mppeep_core::ports::absence::AbsenceRow| row.absence.fields.period.start() > today;
     let mut upcoming: Vec<_> = soon.rows.iter().filter(begins).collect();
     upcoming.sort_by_key(|row| row.absence.fields.period.start());
@@ -72,10 +94,16 @@ pub(super) async fn show_overview(visit: Visit) -> Result<Response, Problem> {
     let own_only = !visit.may_all(Resource::Absence, Action::Read) && visit.actor.departments.is_empty();
     let mut kpis = vec![
         Kpi::count("Absents aujourd’hui", now.total).link(on_day.url(&path)),
-        Kpi::count(format!("Absences en {}", catalogue::month(today.month())), month_total).link(on_month.url(&path)),
+        Kpi::count(
+            format!("Absences en {}", catalogue::month(today.month())),
+            month_total,
+        )
+        .link(on_month.url(&path)),
     ];
     kpis.extend(next);
-    let more = now.total.saturating_sub(u64::try_from(now.rows.len()).unwrap_or(u64::MAX));
+    let more = now
+        .total
+        .saturating_sub(u64::try_from(now.rows.len()).unwrap_or(u64::MAX));
     let page = Overview {
         frame: visit.frame("Congés et absences"),
         lead: catalogue::date_full(today),
@@ -84,12 +112,27 @@ pub(super) async fn show_overview(visit: Visit) -> Result<Response, Problem> {
         kpis,
         today: now.rows.iter().map(|row| Row::of(&visit, row)).collect(),
         today_more: (more > 0).then(|| (catalogue::plural(more, "autre", "autres"), on_day.url(&path))),
-        by_type: BarList { heading: "Type d’absence".to_owned(), items, narrow: false, colour: "s1" },
-        upcoming: upcoming.into_iter().take(8).map(|row| Row::of(&visit, row)).collect(),
+        by_type: BarList {
+            heading: "Type d’absence".to_owned(),
+            items,
+            narrow: false,
+            colour: "s1",
+        },
+        upcoming: upcoming
+            .into_iter()
+            .take(8)
+            .map(|row| Row::of(&visit, row))
+            .collect(),
         holidays: holidays
             .into_iter()
             .take(5)
-            .map(|holiday| (catalogue::date_full(holiday.date), holiday.label, holiday.estimated))
+            .map(|holiday| {
+                (
+                    catalogue::date_full(holiday.date),
+                    holiday.label,
+                    holiday.estimated,
+                )
+            })
             .collect(),
     };
     show(&page)

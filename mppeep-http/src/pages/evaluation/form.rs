@@ -76,7 +76,12 @@ fn input_from(evaluation: &Evaluation) -> EvaluationInput {
     let short = |mark: &Mark| catalogue::hundredths_short(i64::from(mark.hundredths()));
     EvaluationInput {
         year: evaluation.fields.year.to_string(),
-        marks: evaluation.fields.marks.iter().map(|(criterion, mark)| (*criterion, short(mark))).collect(),
+        marks: evaluation
+            .fields
+            .marks
+            .iter()
+            .map(|(criterion, mark)| (*criterion, short(mark)))
+            .collect(),
         observations: evaluation.fields.observations.clone().unwrap_or_default(),
     }
 }
@@ -97,9 +102,20 @@ fn thresholds(settings: &EvaluationSettings) -> String {
 
 /// What the marks typed so far give.
 fn live(input: &EvaluationInput, settings: &EvaluationSettings) -> String {
-    let marks = input.marks.iter().filter_map(|(criterion, text)| Some((*criterion, Mark::parse(text).ok()?))).collect();
-    let (mark, badge) = shown(mppeep_core::domain::evaluation::final_mark(&marks, settings), settings);
-    if mark == "—" { mark } else { format!("{mark} / 20 · {}", badge.label) }
+    let marks = input
+        .marks
+        .iter()
+        .filter_map(|(criterion, text)| Some((*criterion, Mark::parse(text).ok()?)))
+        .collect();
+    let (mark, badge) = shown(
+        mppeep_core::domain::evaluation::final_mark(&marks, settings),
+        settings,
+    );
+    if mark == "—" {
+        mark
+    } else {
+        format!("{mark} / 20 · {}", badge.label)
+    }
 }
 
 fn mark_fields(input: &EvaluationInput, errors: &FormErrors, settings: &EvaluationSettings) -> Vec<Field> {
@@ -133,7 +149,10 @@ async fn form_page(
 ) -> Result<FormPage, Problem> {
     let settings = &visit.settings.evaluations;
     let this_year = visit.today.year();
-    let years: Vec<Choice> = (0..12).map(|back| (this_year - back).to_string()).map(|year| Choice::new(year.clone(), year)).collect();
+    let years: Vec<Choice> = (0..12)
+        .map(|back| (this_year - back).to_string())
+        .map(|year| Choice::new(year.clone(), year))
+        .collect();
     let known = years.iter().any(|choice| choice.value == input.year);
     let mut choices = years;
     if !known && !input.year.is_empty() {
@@ -145,10 +164,20 @@ async fn form_page(
         .width("w4")
         .errors(errors);
     let fields = mark_fields(input, errors, settings);
-    let title = if present.is_some() { "Corriger une évaluation" } else { "Enregistrer une évaluation" };
+    let title = if present.is_some() {
+        "Corriger une évaluation"
+    } else {
+        "Enregistrer une évaluation"
+    };
     let (action, back) = match present {
-        Some((id, _)) => (visit.url(&format!("/evaluations/{id}")), visit.url(&format!("/evaluations/{id}"))),
-        None => (visit.url("/evaluations"), visit.url(&format!("/evaluations?personnel={agent}"))),
+        Some((id, _)) => (
+            visit.url(&format!("/evaluations/{id}")),
+            visit.url(&format!("/evaluations/{id}")),
+        ),
+        None => (
+            visit.url("/evaluations"),
+            visit.url(&format!("/evaluations?personnel={agent}")),
+        ),
     };
     let mut summary = ErrorSummary::of_fields(std::iter::once(&year).chain(&fields));
     for name in ["", "marks"] {
@@ -185,26 +214,43 @@ pub(super) async fn new_form(
     QueryParams(asked): QueryParams<FormQuery>,
 ) -> Result<Response, Problem> {
     let title = "Enregistrer une évaluation";
-    let Some(agent) = asked.personnel.as_deref().and_then(|id| id.parse::<PersonnelId>().ok()) else {
+    let Some(agent) = asked
+        .personnel
+        .as_deref()
+        .and_then(|id| id.parse::<PersonnelId>().ok())
+    else {
         let words = given(asked.q.as_ref());
         let agents = match words {
-            Some(words) => find_agents(&visit, words, Resource::Evaluation, Action::Write).await?.0,
+            Some(words) => {
+                find_agents(&visit, words, Resource::Evaluation, Action::Write)
+                    .await?
+                    .0
+            }
             None => Vec::new(),
         };
         return show(&AgentPage {
-            frame: visit.frame(title).under("Évaluations", "/evaluations").here(title),
+            frame: visit
+                .frame(title)
+                .under("Évaluations", "/evaluations")
+                .here(title),
             title,
             action: visit.url("/evaluations/nouvelle"),
             words: words.unwrap_or_default().to_owned(),
             searched: words.is_some(),
-            agents: agents.into_iter().filter(|agent| !visit.is_own(agent.id)).collect(),
+            agents: agents
+                .into_iter()
+                .filter(|agent| !visit.is_own(agent.id))
+                .collect(),
         });
     };
     if visit.is_own(agent) {
         return Err(Problem::forbidden().detail("Personne ne s’évalue soi-même."));
     }
     let year = given(asked.year.as_ref()).map_or_else(|| visit.today.year().to_string(), str::to_owned);
-    let input = EvaluationInput { year, ..EvaluationInput::default() };
+    let input = EvaluationInput {
+        year,
+        ..EvaluationInput::default()
+    };
     show(&form_page(&visit, agent, None, &input, &FormErrors::new()).await?)
 }
 
@@ -222,7 +268,10 @@ fn refusal(error: ServiceError, year: &str) -> Result<FormErrors, Problem> {
             }
         }
         ServiceError::Taken { .. } => {
-            errors.add("year", format!("Cet agent a déjà une évaluation pour {year}. Corrigez-la plutôt."));
+            errors.add(
+                "year",
+                format!("Cet agent a déjà une évaluation pour {year}. Corrigez-la plutôt."),
+            );
         }
         ServiceError::State("archived") => {
             errors.add("", "Cet agent a quitté le ministère : sa fiche est archivée.");
@@ -233,16 +282,28 @@ fn refusal(error: ServiceError, year: &str) -> Result<FormErrors, Problem> {
 }
 
 pub(super) async fn record(visit: Visit, fields: FormFields) -> Result<Response, Problem> {
-    let agent: PersonnelId = fields
-        .single("personnel")?
-        .parse()
-        .map_err(|_| Problem::invalid().field("personnel_id", "required", catalogue::rule_message(&Rule::Required)))?;
+    let agent: PersonnelId = fields.single("personnel")?.parse().map_err(|_| {
+        Problem::invalid().field(
+            "personnel_id",
+            "required",
+            catalogue::rule_message(&Rule::Required),
+        )
+    })?;
     let input = input_of(&fields)?;
-    match visit.state.services.evaluations.record(&visit.actor, agent, &input).await {
+    match visit
+        .state
+        .services
+        .evaluations
+        .record(&visit.actor, agent, &input)
+        .await
+    {
         Ok(evaluation) => Ok(visit.go(&format!("/evaluations/{}?note=evaluation-created", evaluation.id))),
         Err(error) => {
             let errors = refusal(error, &input.year)?;
-            show_with(StatusCode::UNPROCESSABLE_ENTITY, &form_page(&visit, agent, None, &input, &errors).await?)
+            show_with(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                &form_page(&visit, agent, None, &input, &errors).await?,
+            )
         }
     }
 }
@@ -253,7 +314,16 @@ pub(super) async fn edit_form(visit: Visit, PathId(id): PathId<EvaluationId>) ->
         return Err(Problem::forbidden());
     }
     let input = input_from(&evaluation);
-    show(&form_page(&visit, agent.id, Some((id, evaluation.version)), &input, &FormErrors::new()).await?)
+    show(
+        &form_page(
+            &visit,
+            agent.id,
+            Some((id, evaluation.version)),
+            &input,
+            &FormErrors::new(),
+        )
+        .await?,
+    )
 }
 
 pub(super) async fn correct(
@@ -261,9 +331,18 @@ pub(super) async fn correct(
     PathId(id): PathId<EvaluationId>,
     fields: FormFields,
 ) -> Result<Response, Problem> {
-    let version: i64 = fields.single("version")?.parse().map_err(|_| Problem::unreadable("La version manque."))?;
+    let version: i64 = fields
+        .single("version")?
+        .parse()
+        .map_err(|_| Problem::unreadable("La version manque."))?;
     let input = input_of(&fields)?;
-    match visit.state.services.evaluations.correct(&visit.actor, id, version, &input).await {
+    match visit
+        .state
+        .services
+        .evaluations
+        .correct(&visit.actor, id, version, &input)
+        .await
+    {
         Ok(_) => Ok(visit.go(&format!("/evaluations/{id}?note=evaluation-updated"))),
         Err(error) => {
             let errors = refusal(error, &input.year)?;
@@ -302,22 +381,41 @@ pub(super) async fn detail(
     let marks = Criterion::ALL
         .iter()
         .map(|criterion| {
-            let given = evaluation.fields.marks.get(criterion).map(|mark| mark.hundredths());
+            let given = evaluation
+                .fields
+                .marks
+                .get(criterion)
+                .map(|mark| mark.hundredths());
             let text = given.map_or_else(|| "—".to_owned(), |mark| catalogue::hundredths(i64::from(mark)));
             let percent = given.map_or_else(|| "0".to_owned(), |mark| (mark / 20).to_string());
-            (criterion.label().to_owned(), text, percent, settings.weight_of(*criterion))
+            (
+                criterion.label().to_owned(),
+                text,
+                percent,
+                settings.weight_of(*criterion),
+            )
         })
         .collect();
-    let mut facts = vec![Fact::new("Enregistrée le", catalogue::instant(evaluation.created_at))];
+    let mut facts = vec![Fact::new(
+        "Enregistrée le",
+        catalogue::instant(evaluation.created_at),
+    )];
     if evaluation.version > 1 {
-        facts.push(Fact::new("Modifiée le", catalogue::instant(evaluation.updated_at)));
+        facts.push(Fact::new(
+            "Modifiée le",
+            catalogue::instant(evaluation.updated_at),
+        ));
     }
     let title = format!("Évaluation {}", evaluation.fields.year);
     show(&DetailPage {
         frame: visit
             .frame(title.clone())
             .under("Évaluations", "/evaluations")
-            .here(format!("{} · {}", agent.fields.full_name(), evaluation.fields.year))
+            .here(format!(
+                "{} · {}",
+                agent.fields.full_name(),
+                evaluation.fields.year
+            ))
             .note(asked.note.as_deref()),
         title,
         agent: format!("{} · {}", agent.fields.full_name(), agent.fields.matricule),
@@ -327,7 +425,10 @@ pub(super) async fn detail(
         mark,
         badge,
         marks,
-        weighted: settings.weights.iter().any(|weight| *weight != settings.weights[0]),
+        weighted: settings
+            .weights
+            .iter()
+            .any(|weight| *weight != settings.weights[0]),
         observations: evaluation.fields.observations.clone().unwrap_or_default(),
         facts: Facts { facts, rows: false },
     })
@@ -343,13 +444,20 @@ mod tests {
         let settings = EvaluationSettings::default();
         let marks = ["12", "13", "12,5", "14", "11"];
         let mut input = EvaluationInput {
-            marks: Criterion::ALL.iter().copied().zip(marks.map(str::to_owned)).collect(),
+            marks: Criterion::ALL
+                .iter()
+                .copied()
+                .zip(marks.map(str::to_owned))
+                .collect(),
             ..EvaluationInput::default()
         };
         assert_eq!(live(&input, &settings), "12,50 / 20 · Bon");
         input.marks.insert(Criterion::Initiative, String::new());
         assert_eq!(live(&input, &settings), "—");
-        assert_eq!(thresholds(&settings), "18=Excellent;16=Très bon;12=Bon;10=Passable;0=Insuffisant");
+        assert_eq!(
+            thresholds(&settings),
+            "18=Excellent;16=Très bon;12=Bon;10=Passable;0=Insuffisant"
+        );
     }
 
     #[test]

@@ -62,21 +62,33 @@ pub(super) async fn show_list(
 ) -> Result<Response, Problem> {
     let organisation = visit.state.services.organisation.names().await?;
     let path = visit.url("/evaluations");
-    let agent = match asked.personnel.as_deref().and_then(|id| id.parse::<PersonnelId>().ok()) {
+    let agent = match asked
+        .personnel
+        .as_deref()
+        .and_then(|id| id.parse::<PersonnelId>().ok())
+    {
         Some(id) => Some(AgentBrief::load(&visit, id).await?),
         None => None,
     };
     let words = given(asked.q.as_ref());
     let unit = unit_of(asked.unit.as_deref(), &organisation);
     let this_year = visit.today.year();
-    let year = given(asked.year.as_ref()).and_then(|year| year.parse::<i16>().ok()).filter(|year| (1960..=this_year).contains(year));
+    let year = given(asked.year.as_ref())
+        .and_then(|year| year.parse::<i16>().ok())
+        .filter(|year| (1960..=this_year).contains(year));
     let mark = |text: Option<&String>| given(text).and_then(|text| Mark::parse(text).ok());
     let (mark_from, mark_to) = (mark(asked.mark_from.as_ref()), mark(asked.mark_to.as_ref()));
     let unfinished = asked.unfinished.is_some();
     let short = |mark: Mark| catalogue::hundredths_short(i64::from(mark.hundredths()));
 
     let query = Query::new()
-        .and("personnel", agent.as_ref().map(|agent| agent.id.to_string()).unwrap_or_default())
+        .and(
+            "personnel",
+            agent
+                .as_ref()
+                .map(|agent| agent.id.to_string())
+                .unwrap_or_default(),
+        )
         .and("q", words.unwrap_or_default())
         .and("unit", unit.map(|unit| unit.to_string()).unwrap_or_default())
         .and("year", year.map(|year| year.to_string()).unwrap_or_default())
@@ -84,11 +96,21 @@ pub(super) async fn show_list(
         .and("mark_to", mark_to.map(short).unwrap_or_default())
         .and("unfinished", if unfinished { "1" } else { "" });
     let value = |name: &str| {
-        query.pairs().iter().find(|(key, _)| key == name).map(|(_, value)| value.clone()).unwrap_or_default()
+        query
+            .pairs()
+            .iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.clone())
+            .unwrap_or_default()
     };
 
     let mut chips = Vec::new();
-    let mut chip = |label: String, name: &str| chips.push(Chip { label, remove: query.without(name).url(&path) });
+    let mut chip = |label: String, name: &str| {
+        chips.push(Chip {
+            label,
+            remove: query.without(name).url(&path),
+        })
+    };
     if let Some(agent) = &agent {
         chip(format!("Agent : {}", agent.name), "personnel");
     }
@@ -121,9 +143,22 @@ pub(super) async fn show_list(
         unfinished,
         ..EvaluationFilter::default()
     };
-    let paging = Paging::read(asked.size.as_deref(), asked.start.as_deref(), asked.cursor.as_deref());
-    let page = visit.state.services.evaluations.list(&visit.actor, filter.clone(), &paging.request()).await?;
-    let spread = if agent.is_none() && page.total > 1 { Some(spread(&visit, &filter, &query, &path).await?) } else { None };
+    let paging = Paging::read(
+        asked.size.as_deref(),
+        asked.start.as_deref(),
+        asked.cursor.as_deref(),
+    );
+    let page = visit
+        .state
+        .services
+        .evaluations
+        .list(&visit.actor, filter.clone(), &paging.request())
+        .await?;
+    let spread = if agent.is_none() && page.total > 1 {
+        Some(spread(&visit, &filter, &query, &path).await?)
+    } else {
+        None
+    };
     let own = agent.as_ref().is_some_and(|agent| visit.is_own(agent.id));
     let may_write = visit.may(Resource::Evaluation, Action::Write) && !own;
     let scope = visit.actor.scope(Resource::Evaluation, Action::Read);
@@ -131,26 +166,43 @@ pub(super) async fn show_list(
         Some(agent) => visit.url(&format!("/evaluations/nouvelle?personnel={}", agent.id)),
         None => visit.url("/evaluations/nouvelle"),
     };
-    let empty = page.rows.is_empty().then(|| empty(chips.is_empty(), may_write, &new_url, &path));
-    let years = (0..10).map(|back| Choice::new((this_year - back).to_string(), (this_year - back).to_string())).collect();
+    let empty = page
+        .rows
+        .is_empty()
+        .then(|| empty(chips.is_empty(), may_write, &new_url, &path));
+    let years = (0..10)
+        .map(|back| Choice::new((this_year - back).to_string(), (this_year - back).to_string()))
+        .collect();
     let mut filters = vec![Field::select("year", "Année", Some("Toutes"), years).value(value("year"))];
     let units = unit_choices(&organisation, &scope);
     if units.len() > 1 {
         filters.push(Field::select("unit", "Unité", Some("Toutes"), units).value(value("unit")));
     }
     let mark_field = |name, label| {
-        Field::text(name, label).suffix("/20").attribute("inputmode", "decimal").attribute("maxlength", "5")
+        Field::text(name, label)
+            .suffix("/20")
+            .attribute("inputmode", "decimal")
+            .attribute("maxlength", "5")
     };
     let more = vec![
         mark_field("mark_from", "Note finale d’au moins").value(value("mark_from")),
         mark_field("mark_to", "Note finale d’au plus").value(value("mark_to")),
         Field::checkbox("unfinished", "Seulement les notes à compléter", unfinished),
     ];
-    let pager =
-        paging.pager(&query, &path, page.rows.len(), page.total, page.next.as_ref(), ("évaluation", "évaluations"));
+    let pager = paging.pager(
+        &query,
+        &path,
+        page.rows.len(),
+        page.total,
+        page.next.as_ref(),
+        ("évaluation", "évaluations"),
+    );
     show(&ListPage {
         frame: visit.frame("Évaluations").note(asked.note.as_deref()),
-        lead: agent.as_ref().map(|agent| format!("{} · {}", agent.name, agent.matricule)).unwrap_or_default(),
+        lead: agent
+            .as_ref()
+            .map(|agent| format!("{} · {}", agent.name, agent.matricule))
+            .unwrap_or_default(),
         may_write,
         new_url,
         agent,
@@ -158,7 +210,10 @@ pub(super) async fn show_list(
         filters,
         more_open: mark_from.is_some() || mark_to.is_some() || unfinished,
         more,
-        chips: Chips { chips, clear: path.clone() },
+        chips: Chips {
+            chips,
+            clear: path.clone(),
+        },
         rows: page.rows.iter().map(|row| Row::of(&visit, row)).collect(),
         pager,
         empty,
@@ -171,16 +226,37 @@ fn bands(settings: &EvaluationSettings) -> [(Appraisal, u16, u16); 5] {
     let from = |whole: u8| u16::from(whole) * 100;
     let below = |whole: u8| from(whole).saturating_sub(1);
     [
-        (Appraisal::Excellent, from(settings.excellent_from), Mark::MAX.hundredths()),
-        (Appraisal::VeryGood, from(settings.very_good_from), below(settings.excellent_from)),
-        (Appraisal::Good, from(settings.good_from), below(settings.very_good_from)),
-        (Appraisal::Fair, from(settings.fair_from), below(settings.good_from)),
+        (
+            Appraisal::Excellent,
+            from(settings.excellent_from),
+            Mark::MAX.hundredths(),
+        ),
+        (
+            Appraisal::VeryGood,
+            from(settings.very_good_from),
+            below(settings.excellent_from),
+        ),
+        (
+            Appraisal::Good,
+            from(settings.good_from),
+            below(settings.very_good_from),
+        ),
+        (
+            Appraisal::Fair,
+            from(settings.fair_from),
+            below(settings.good_from),
+        ),
         (Appraisal::Insufficient, 0, below(settings.fair_from)),
     ]
 }
 
 /// How many of the listed evaluations have each appraisal; a bar leads to them.
-async fn spread(visit: &Visit, filter: &EvaluationFilter, query: &Query, path: &str) -> Result<BarList, Problem> {
+async fn spread(
+    visit: &Visit,
+    filter: &EvaluationFilter,
+    query: &Query,
+    path: &str,
+) -> Result<BarList, Problem> {
     let mut items = Vec::new();
     for (appraisal, from, to) in bands(&visit.settings.evaluations) {
         let narrower = EvaluationFilter {
@@ -188,12 +264,25 @@ async fn spread(visit: &Visit, filter: &EvaluationFilter, query: &Query, path: &
             mark_to: Some(filter.mark_to.map_or(to, |asked| asked.min(to))),
             ..filter.clone()
         };
-        let page = visit.state.services.evaluations.list(&visit.actor, narrower, &PageRequest::first(1)).await?;
+        let page = visit
+            .state
+            .services
+            .evaluations
+            .list(&visit.actor, narrower, &PageRequest::first(1))
+            .await?;
         let mark = |hundredths: u16| catalogue::hundredths_short(i64::from(hundredths));
-        let url = query.set("mark_from", mark(from)).set("mark_to", mark(to)).url(path);
+        let url = query
+            .set("mark_from", mark(from))
+            .set("mark_to", mark(to))
+            .url(path);
         items.push(Datum::new(appraisal.label(), Some(page.total), Some(url)));
     }
-    Ok(BarList { heading: "Appréciation".to_owned(), items, narrow: false, colour: "s1" })
+    Ok(BarList {
+        heading: "Appréciation".to_owned(),
+        items,
+        narrow: false,
+        colour: "s1",
+    })
 }
 
 fn empty(unfiltered: bool, may_write: bool, new_url: &str, path: &str) -> EmptyState {
@@ -209,7 +298,12 @@ fn empty(unfiltered: bool, may_write: bool, new_url: &str, path: &str) -> EmptyS
     } else {
         "Aucune évaluation ne répond à ces critères."
     };
-    EmptyState { icon: "star", title: "Aucune évaluation".to_owned(), text: text.to_owned(), actions }
+    EmptyState {
+        icon: "star",
+        title: "Aucune évaluation".to_owned(),
+        text: text.to_owned(),
+        actions,
+    }
 }
 
 #[cfg(test)]

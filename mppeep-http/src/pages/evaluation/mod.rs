@@ -19,10 +19,16 @@ pub(super) fn routes() -> RouteTable {
     RouteTable::pages()
         .route("/evaluations", get(list::show_list).needs(Evaluation, Read))
         .route("/evaluations", post(form::record).needs(Evaluation, Write))
-        .route("/evaluations/nouvelle", get(form::new_form).needs(Evaluation, Write))
+        .route(
+            "/evaluations/nouvelle",
+            get(form::new_form).needs(Evaluation, Write),
+        )
         .route("/evaluations/{id}", get(form::detail).needs(Evaluation, Read))
         .route("/evaluations/{id}", post(form::correct).needs(Evaluation, Write))
-        .route("/evaluations/{id}/modifier", get(form::edit_form).needs(Evaluation, Write))
+        .route(
+            "/evaluations/{id}/modifier",
+            get(form::edit_form).needs(Evaluation, Write),
+        )
 }
 
 /// An evaluation in a list.
@@ -46,7 +52,10 @@ impl Row {
             agent: row.full_name.clone(),
             agent_url: visit.url(&format!("/personnel/{}", evaluation.personnel)),
             matricule: row.matricule.clone(),
-            department: row.department_name.clone().unwrap_or_else(|| "Sans affectation".to_owned()),
+            department: row
+                .department_name
+                .clone()
+                .unwrap_or_else(|| "Sans affectation".to_owned()),
             year: evaluation.fields.year,
             mark,
             badge,
@@ -55,7 +64,10 @@ impl Row {
 }
 
 /// A final mark and what it means.
-fn shown(mark: Option<mppeep_core::domain::evaluation::Mark>, settings: &EvaluationSettings) -> (String, Badge) {
+fn shown(
+    mark: Option<mppeep_core::domain::evaluation::Mark>,
+    settings: &EvaluationSettings,
+) -> (String, Badge) {
     match mark {
         Some(mark) => (
             catalogue::hundredths(i64::from(mark.hundredths())),

@@ -50,7 +50,9 @@ struct ColumnLine {
 }
 
 fn targets() -> Vec<Choice> {
-    Target::all().map(|target| Choice::new(target.code(), target.label())).collect()
+    Target::all()
+        .map(|target| Choice::new(target.code(), target.label()))
+        .collect()
 }
 
 fn columns_page(visit: &Visit, id: ImportId, opened: &OpenedImport, error: String) -> ColumnsPage {
@@ -62,9 +64,14 @@ fn columns_page(visit: &Visit, id: ImportId, opened: &OpenedImport, error: Strin
             let letters = column.letters();
             let code = column.target.map_or("", Target::code);
             ColumnLine {
-                field: Field::select(format!("column.{letters}"), format!("Contenu de la colonne {letters}"), Some("— Ignorer —"), targets())
-                    .value(code)
-                    .wide(),
+                field: Field::select(
+                    format!("column.{letters}"),
+                    format!("Contenu de la colonne {letters}"),
+                    Some("— Ignorer —"),
+                    targets(),
+                )
+                .value(code)
+                .wide(),
                 header: column.header.clone(),
                 samples: column.samples.join(" · "),
                 approximate: column.approximate,
@@ -88,11 +95,22 @@ fn columns_page(visit: &Visit, id: ImportId, opened: &OpenedImport, error: Strin
 }
 
 pub(super) async fn columns(visit: Visit, PathId(id): PathId<ImportId>) -> Result<Response, Problem> {
-    let opened = visit.state.services.imports.open(&visit.actor, id).await.map_err(problem)?;
+    let opened = visit
+        .state
+        .services
+        .imports
+        .open(&visit.actor, id)
+        .await
+        .map_err(problem)?;
     if opened.file.status != ImportStatus::Uploaded {
         return Ok(visit.go(&format!("{PATH}/{id}/rapport")));
     }
-    let error = opened.mapping.check().err().map(|error| error.french()).unwrap_or_default();
+    let error = opened
+        .mapping
+        .check()
+        .err()
+        .map(|error| error.french())
+        .unwrap_or_default();
     show(&columns_page(&visit, id, &opened, error))
 }
 
@@ -106,10 +124,22 @@ pub(super) async fn set_columns(
         .filter_map(|(name, code)| Some((name.strip_prefix("column.")?.to_owned(), code.to_owned())))
         .collect();
     let choice = MappingChoice { columns };
-    match visit.state.services.imports.set_columns(&visit.actor, id, &choice).await {
+    match visit
+        .state
+        .services
+        .imports
+        .set_columns(&visit.actor, id, &choice)
+        .await
+    {
         Ok(_) => Ok(visit.go(&format!("{PATH}/{id}/controle"))),
         Err(ImportError::Mapping(error)) => {
-            let mut opened = visit.state.services.imports.open(&visit.actor, id).await.map_err(problem)?;
+            let mut opened = visit
+                .state
+                .services
+                .imports
+                .open(&visit.actor, id)
+                .await
+                .map_err(problem)?;
             apply_loosely(&mut opened.mapping, &choice);
             let page = columns_page(&visit, id, &opened, error.french());
             show_with(StatusCode::UNPROCESSABLE_ENTITY, &page)
@@ -187,8 +217,16 @@ pub(super) fn figures(counts: &Counts) -> Vec<Kpi> {
         Kpi::count("Fiches créées", number(counts.created)),
         Kpi::count("Fiches modifiées", number(counts.updated)),
         Kpi::count("Sans changement", number(counts.unchanged)),
-        toned(Kpi::count("Erreurs", number(counts.errors)), counts.errors, Tone::Danger),
-        toned(Kpi::count("Avertissements", number(counts.warnings)), counts.warnings, Tone::Warning),
+        toned(
+            Kpi::count("Erreurs", number(counts.errors)),
+            counts.errors,
+            Tone::Danger,
+        ),
+        toned(
+            Kpi::count("Avertissements", number(counts.warnings)),
+            counts.warnings,
+            Tone::Warning,
+        ),
     ]
 }
 
@@ -203,14 +241,20 @@ fn verdict(counts: &Counts) -> String {
     }
     if counts.errors > 0 {
         let lines = plural(counts.refused, "ligne est refusée", "lignes sont refusées");
-        return format!("{lines}. Rien ne peut être importé tant qu’il reste une erreur : corrigez le fichier et recommencez.");
+        return format!(
+            "{lines}. Rien ne peut être importé tant qu’il reste une erreur : corrigez le fichier et recommencez."
+        );
     }
     if counts.created + counts.updated == 0 {
         return "Toutes les fiches sont déjà comme le fichier le dit : il n’y a rien à importer.".to_owned();
     }
     let created = plural(counts.created, "fiche sera créée", "fiches seront créées");
     let updated = plural(counts.updated, "fiche sera modifiée", "fiches seront modifiées");
-    let after = if counts.warnings > 0 { " Lisez les avertissements avant de continuer." } else { "" };
+    let after = if counts.warnings > 0 {
+        " Lisez les avertissements avant de continuer."
+    } else {
+        ""
+    };
     format!("{created} et {updated}.{after}")
 }
 
@@ -227,10 +271,19 @@ pub(super) async fn dry_run(
     if opened.mapping.check().is_err() {
         return Ok(visit.go(&format!("{PATH}/{id}/colonnes")));
     }
-    let plan =
-        imports.dry_run(&visit.actor, &opened.sheet, &opened.mapping, &no_progress()).await.map_err(problem)?;
+    let plan = imports
+        .dry_run(&visit.actor, &opened.sheet, &opened.mapping, &no_progress())
+        .await
+        .map_err(problem)?;
     let organisation = visit.state.services.organisation.names().await?;
-    show(&check_page(&visit, id, &opened, &plan, &organisation, asked.show.as_deref()))
+    show(&check_page(
+        &visit,
+        id,
+        &opened,
+        &plan,
+        &organisation,
+        asked.show.as_deref(),
+    ))
 }
 
 fn check_page(
@@ -247,8 +300,11 @@ fn check_page(
         Some("warnings") => Some(Severity::Warning),
         _ => None,
     };
-    let chosen: Vec<&Finding> =
-        plan.findings.iter().filter(|finding| wanted.is_none_or(|severity| finding.severity() == severity)).collect();
+    let chosen: Vec<&Finding> = plan
+        .findings
+        .iter()
+        .filter(|finding| wanted.is_none_or(|severity| finding.severity() == severity))
+        .collect();
     let hidden = chosen.len().saturating_sub(FINDINGS);
     let writes = counts.created + counts.updated;
     CheckPage {
@@ -262,8 +318,16 @@ fn check_page(
         verdict: verdict(&counts),
         label: format!("Importer {}", plural(writes, "fiche", "fiches")),
         only: only.unwrap_or_default().to_owned(),
-        findings: chosen.iter().take(FINDINGS).map(|finding| FindingLine::of(finding, &opened.mapping)).collect(),
-        hidden: if hidden > 0 { plural(hidden, "autre", "autres") } else { String::new() },
+        findings: chosen
+            .iter()
+            .take(FINDINGS)
+            .map(|finding| FindingLine::of(finding, &opened.mapping))
+            .collect(),
+        hidden: if hidden > 0 {
+            plural(hidden, "autre", "autres")
+        } else {
+            String::new()
+        },
         errors: plural(counts.errors, "erreur", "erreurs"),
         warnings: plural(counts.warnings, "avertissement", "avertissements"),
         samples: samples(plan, organisation),
@@ -299,11 +363,16 @@ fn samples(plan: &Plan, organisation: &Organisation) -> Vec<(String, Diff)> {
 pub(super) async fn refused_rows(visit: Visit, PathId(id): PathId<ImportId>) -> Result<Response, Problem> {
     let imports = &visit.state.services.imports;
     let opened = imports.open(&visit.actor, id).await.map_err(problem)?;
-    let plan =
-        imports.dry_run(&visit.actor, &opened.sheet, &opened.mapping, &no_progress()).await.map_err(problem)?;
+    let plan = imports
+        .dry_run(&visit.actor, &opened.sheet, &opened.mapping, &no_progress())
+        .await
+        .map_err(problem)?;
     let format = format_of(&opened.file.file_name);
     let sheet = refused_sheet(&opened.sheet, &opened.mapping, &plan);
-    let bytes = imports.write(&visit.actor, format, sheet).await.map_err(problem)?;
+    let bytes = imports
+        .write(&visit.actor, format, sheet)
+        .await
+        .map_err(problem)?;
     Ok(download("lignes-refusees", format, bytes))
 }
 
@@ -313,11 +382,28 @@ mod tests {
 
     #[test]
     fn the_verdict_says_what_would_happen() {
-        let counts = Counts { rows: 12, created: 3, updated: 1, unchanged: 8, ..Counts::default() };
-        assert_eq!(verdict(&counts), "3 fiches seront créées et 1 fiche sera modifiée.");
-        let refused = Counts { errors: 5, refused: 2, ..counts };
+        let counts = Counts {
+            rows: 12,
+            created: 3,
+            updated: 1,
+            unchanged: 8,
+            ..Counts::default()
+        };
+        assert_eq!(
+            verdict(&counts),
+            "3 fiches seront créées et 1 fiche sera modifiée."
+        );
+        let refused = Counts {
+            errors: 5,
+            refused: 2,
+            ..counts
+        };
         assert!(verdict(&refused).starts_with("2 lignes sont refusées."));
-        let same = Counts { rows: 4, unchanged: 4, ..Counts::default() };
+        let same = Counts {
+            rows: 4,
+            unchanged: 4,
+            ..Counts::default()
+        };
         assert!(verdict(&same).contains("rien à importer"));
         assert!(verdict(&Counts::default()).contains("aucune ligne"));
     }

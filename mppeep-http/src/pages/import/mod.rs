@@ -23,16 +23,43 @@ pub(super) fn routes() -> RouteTable {
     use Resource::Import;
     RouteTable::pages()
         .route("/personnel/importer", get(upload::form).needs(Import, Write))
-        .route("/personnel/importer", post(upload::upload).needs(Import, Write).body(BodyLimit::Import))
-        .route("/personnel/importer/modele", get(upload::model).needs(Import, Write))
+        .route(
+            "/personnel/importer",
+            post(upload::upload).needs(Import, Write).body(BodyLimit::Import),
+        )
+        .route(
+            "/personnel/importer/modele",
+            get(upload::model).needs(Import, Write),
+        )
         .route("/personnel/importer/{id}", get(run::present).needs(Import, Write))
-        .route("/personnel/importer/{id}/colonnes", get(check::columns).needs(Import, Write))
-        .route("/personnel/importer/{id}/colonnes", post(check::set_columns).needs(Import, Write))
-        .route("/personnel/importer/{id}/controle", get(check::dry_run).needs(Import, Write))
-        .route("/personnel/importer/{id}/rejets", get(check::refused_rows).needs(Import, Write))
-        .route("/personnel/importer/{id}/lancer", post(run::start).needs(Import, Write))
-        .route("/personnel/importer/{id}/progression", get(run::progress).needs(Import, Write))
-        .route("/personnel/importer/{id}/rapport", get(run::report).needs(Import, Write))
+        .route(
+            "/personnel/importer/{id}/colonnes",
+            get(check::columns).needs(Import, Write),
+        )
+        .route(
+            "/personnel/importer/{id}/colonnes",
+            post(check::set_columns).needs(Import, Write),
+        )
+        .route(
+            "/personnel/importer/{id}/controle",
+            get(check::dry_run).needs(Import, Write),
+        )
+        .route(
+            "/personnel/importer/{id}/rejets",
+            get(check::refused_rows).needs(Import, Write),
+        )
+        .route(
+            "/personnel/importer/{id}/lancer",
+            post(run::start).needs(Import, Write),
+        )
+        .route(
+            "/personnel/importer/{id}/progression",
+            get(run::progress).needs(Import, Write),
+        )
+        .route(
+            "/personnel/importer/{id}/rapport",
+            get(run::report).needs(Import, Write),
+        )
 }
 
 const PATH: &str = "/personnel/importer";
@@ -41,7 +68,10 @@ const TITLE: &str = "Importer des agents";
 /// The assistant with one of its steps, from 0, marked.
 fn steps(current: usize) -> Steps {
     let labels = ["Fichier", "Colonnes", "Contrôle à blanc", "Import", "Rapport"];
-    Steps { labels: labels.map(str::to_owned).to_vec(), current }
+    Steps {
+        labels: labels.map(str::to_owned).to_vec(),
+        current,
+    }
 }
 
 fn frame(visit: &Visit) -> Frame {
@@ -51,7 +81,9 @@ fn frame(visit: &Visit) -> Frame {
 /// What an import says when it cannot go on.
 fn problem(error: ImportError) -> Problem {
     match error {
-        ImportError::Sheet(sheet) => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, sheet.code()).detail(sheet.french()),
+        ImportError::Sheet(sheet) => {
+            Problem::new(StatusCode::UNPROCESSABLE_ENTITY, sheet.code()).detail(sheet.french())
+        }
         ImportError::Mapping(mapping) => {
             Problem::new(StatusCode::UNPROCESSABLE_ENTITY, mapping.code()).detail(mapping.french())
         }
@@ -62,8 +94,17 @@ fn problem(error: ImportError) -> Problem {
 
 /// The reader's own upload of that identifier.
 async fn upload_of(visit: &Visit, id: ImportId) -> Result<ImportFile, Problem> {
-    let files = visit.state.services.imports.list(&visit.actor).await.map_err(problem)?;
-    files.into_iter().find(|file| file.id == id).ok_or_else(Problem::not_found)
+    let files = visit
+        .state
+        .services
+        .imports
+        .list(&visit.actor)
+        .await
+        .map_err(problem)?;
+    files
+        .into_iter()
+        .find(|file| file.id == id)
+        .ok_or_else(Problem::not_found)
 }
 
 /// The format in which tables about a file go back.

@@ -42,7 +42,8 @@ pub(super) async fn start(visit: Visit, PathId(id): PathId<ImportId>) -> Result<
         let work = async move {
             let listener: ProgressListener = Arc::new(move |progress| runs::advance(id, progress));
             let outcome = state.services.imports.run(&actor, id, &listener).await;
-            outcome.map(|(opened, executed)| ImportReport::of(&executed.plan, &opened.mapping, executed.written))
+            outcome
+                .map(|(opened, executed)| ImportReport::of(&executed.plan, &opened.mapping, executed.written))
         };
         let task = tokio::spawn(work.instrument(tracing::info_span!("import", import = %id)));
         tokio::spawn(async move {
@@ -68,7 +69,9 @@ fn failure(error: &ImportError) -> String {
         ImportError::Service(ServiceError::ReadOnlyMode) => {
             "Le site est en lecture seule : l’import n’a pas été lancé.".to_owned()
         }
-        ImportError::Service(ServiceError::State("already-imported")) => "Ce fichier a déjà été importé.".to_owned(),
+        ImportError::Service(ServiceError::State("already-imported")) => {
+            "Ce fichier a déjà été importé.".to_owned()
+        }
         other => {
             tracing::error!(error = %crate::problem::chain(other), "an import failed");
             "L’import a échoué. Rien n’a été enregistré.".to_owned()
@@ -106,7 +109,11 @@ pub(super) async fn progress(visit: Visit, PathId(id): PathId<ImportId>) -> Resu
                 ImportPhase::Writing => "Enregistrement des fiches",
             };
             let number = |count: usize| catalogue::number(u64::try_from(count).unwrap_or(u64::MAX));
-            (phase, format!("{} sur {}", number(progress.done), number(progress.total)), percent(progress))
+            (
+                phase,
+                format!("{} sur {}", number(progress.done), number(progress.total)),
+                percent(progress),
+            )
         }
         _ => return Ok(visit.go(&format!("{PATH}/{id}"))),
     };
@@ -137,7 +144,11 @@ struct ReportPage {
 
 pub(super) async fn report(visit: Visit, PathId(id): PathId<ImportId>) -> Result<Response, Problem> {
     let file = upload_of(&visit, id).await?;
-    let stored = || file.report.as_deref().and_then(|json| serde_json::from_str::<ImportReport>(json).ok());
+    let stored = || {
+        file.report
+            .as_deref()
+            .and_then(|json| serde_json::from_str::<ImportReport>(json).ok())
+    };
     let (report, failure) = match runs::state(id) {
         Some(Run::Ended(report)) => (Some(report), String::new()),
         Some(Run::Failed(text)) if file.status == ImportStatus::Uploaded => (None, text),
@@ -147,21 +158,28 @@ pub(super) async fn report(visit: Visit, PathId(id): PathId<ImportId>) -> Result
     };
     let written = report.as_ref().is_some_and(|report| report.written);
     let refused = report.as_ref().is_some_and(|report| report.counts.refused > 0);
-    let findings = report.iter().flat_map(|report| &report.findings).take(200).map(|finding| FindingLine {
-        place: finding.place.clone(),
-        heading: finding.heading.clone(),
-        given: String::new(),
-        error: finding.severity == "error",
-        message: finding.message.clone(),
-        fix: finding.fix.clone(),
-    });
+    let findings = report
+        .iter()
+        .flat_map(|report| &report.findings)
+        .take(200)
+        .map(|finding| FindingLine {
+            place: finding.place.clone(),
+            heading: finding.heading.clone(),
+            given: String::new(),
+            error: finding.severity == "error",
+            message: finding.message.clone(),
+            fix: finding.fix.clone(),
+        });
     show(&ReportPage {
         frame: frame(&visit),
         steps: steps(4),
         when: catalogue::instant(file.created_at),
         written,
         failure,
-        kpis: report.as_ref().map(|report| figures(&report.counts)).unwrap_or_default(),
+        kpis: report
+            .as_ref()
+            .map(|report| figures(&report.counts))
+            .unwrap_or_default(),
         findings: findings.collect(),
         base: visit.url(&format!("{PATH}/{id}")),
         refused,

@@ -45,7 +45,11 @@ pub(super) fn begin(id: ImportId) -> bool {
     if runs.get(&id).is_some_and(Run::is_going) {
         return false;
     }
-    let ended: Vec<ImportId> = runs.iter().filter(|(_, run)| !run.is_going()).map(|(id, _)| *id).collect();
+    let ended: Vec<ImportId> = runs
+        .iter()
+        .filter(|(_, run)| !run.is_going())
+        .map(|(id, _)| *id)
+        .collect();
     // Identifiers grow with time: the first ones are the oldest.
     for old in ended.iter().take(ended.len().saturating_sub(REMEMBERED)) {
         runs.remove(old);
@@ -83,10 +87,24 @@ mod tests {
         assert!(state(id).is_none());
         assert!(begin(id));
         assert!(!begin(id));
-        advance(id, ImportProgress { phase: ImportPhase::Checking, done: 3, total: 9 });
+        advance(
+            id,
+            ImportProgress {
+                phase: ImportPhase::Checking,
+                done: 3,
+                total: 9,
+            },
+        );
         assert!(matches!(state(id), Some(Run::Going(progress)) if progress.done == 3));
         end(id, Run::Failed("panne".to_owned()));
-        advance(id, ImportProgress { phase: ImportPhase::Writing, done: 9, total: 9 });
+        advance(
+            id,
+            ImportProgress {
+                phase: ImportPhase::Writing,
+                done: 9,
+                total: 9,
+            },
+        );
         assert!(matches!(state(id), Some(Run::Failed(_))));
         assert!(begin(id));
     }

@@ -37,7 +37,13 @@ struct Recent {
 }
 
 async fn page(visit: &Visit, error: String) -> Result<UploadPage, Problem> {
-    let files = visit.state.services.imports.list(&visit.actor).await.map_err(problem)?;
+    let files = visit
+        .state
+        .services
+        .imports
+        .list(&visit.actor)
+        .await
+        .map_err(problem)?;
     let recent = files
         .into_iter()
         .take(10)
@@ -48,7 +54,12 @@ async fn page(visit: &Visit, error: String) -> Result<UploadPage, Problem> {
             status: status_badge(file.status),
         })
         .collect();
-    Ok(UploadPage { frame: frame(visit), steps: steps(0), error, recent })
+    Ok(UploadPage {
+        frame: frame(visit),
+        steps: steps(0),
+        error,
+        recent,
+    })
 }
 
 fn status_badge(status: ImportStatus) -> Badge {
@@ -80,13 +91,18 @@ async fn file_of(mut multipart: Multipart) -> Result<Option<(String, Bytes)>, Pr
 }
 
 pub(super) async fn upload(visit: Visit, multipart: Multipart) -> Result<Response, Problem> {
-    let refused = |text: String| async {
-        show_with(StatusCode::UNPROCESSABLE_ENTITY, &page(&visit, text).await?)
-    };
+    let refused =
+        |text: String| async { show_with(StatusCode::UNPROCESSABLE_ENTITY, &page(&visit, text).await?) };
     let Some((name, bytes)) = file_of(multipart).await? else {
         return refused("Choisissez un fichier.".to_owned()).await;
     };
-    match visit.state.services.imports.upload(&visit.actor, &name, bytes).await {
+    match visit
+        .state
+        .services
+        .imports
+        .upload(&visit.actor, &name, bytes)
+        .await
+    {
         Ok(id) => Ok(visit.go(&format!("{PATH}/{id}/colonnes"))),
         Err(ImportError::Sheet(error)) => refused(error.french()).await,
         Err(ImportError::Mapping(error)) => refused(error.french()).await,
@@ -104,9 +120,19 @@ pub(super) async fn model(
     visit: Visit,
     QueryParams(asked): QueryParams<ModelQuery>,
 ) -> Result<Response, Problem> {
-    let format = if asked.format.as_deref() == Some("xlsx") { SheetFormat::Xlsx } else { SheetFormat::Csv };
+    let format = if asked.format.as_deref() == Some("xlsx") {
+        SheetFormat::Xlsx
+    } else {
+        SheetFormat::Csv
+    };
     let sheet = template_sheet(PersonnelField::ALL);
-    let bytes = visit.state.services.imports.write(&visit.actor, format, sheet).await.map_err(problem)?;
+    let bytes = visit
+        .state
+        .services
+        .imports
+        .write(&visit.actor, format, sheet)
+        .await
+        .map_err(problem)?;
     Ok(download("modele-personnel", format, bytes))
 }
 
@@ -114,7 +140,10 @@ pub(super) async fn model(
 pub(super) fn download(stem: &str, format: SheetFormat, bytes: Vec<u8>) -> Response {
     let mut response = bytes.into_response();
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(format.media_type()));
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static(format.media_type()),
+    );
     let disposition = format!("attachment; filename=\"{stem}.{}\"", format.extension());
     if let Ok(value) = HeaderValue::from_str(&disposition) {
         headers.insert(header::CONTENT_DISPOSITION, value);

@@ -64,19 +64,35 @@ fn effect_in_words(absences: u32, half_days: i64) -> String {
     let count = catalogue::plural(u64::from(absences), "absence recomptée", "absences recomptées");
     match half_days {
         0 => format!("{count}."),
-        returned if returned > 0 => format!("{count} : {} rendus aux agents.", catalogue::half_days(returned)),
-        taken => format!("{count} : {} décomptés en plus.", catalogue::half_days(taken.saturating_neg())),
+        returned if returned > 0 => {
+            format!("{count} : {} rendus aux agents.", catalogue::half_days(returned))
+        }
+        taken => format!(
+            "{count} : {} décomptés en plus.",
+            catalogue::half_days(taken.saturating_neg())
+        ),
     }
 }
 
 fn year_of(text: Option<&str>, today: Date) -> i16 {
-    text.and_then(|text| text.parse().ok()).filter(|year| (1960..=2200).contains(year)).unwrap_or(today.year())
+    text.and_then(|text| text.parse().ok())
+        .filter(|year| (1960..=2200).contains(year))
+        .unwrap_or(today.year())
 }
 
 fn fields_of(input: &HolidayInput, errors: &FormErrors) -> Vec<Field> {
     vec![
-        Field::date("date", "Date").required().width("w4").value(&input.date).errors(errors),
-        Field::text("label", "Libellé").required().width("w8").value(&input.label).attribute("maxlength", "80").errors(errors),
+        Field::date("date", "Date")
+            .required()
+            .width("w4")
+            .value(&input.date)
+            .errors(errors),
+        Field::text("label", "Libellé")
+            .required()
+            .width("w8")
+            .value(&input.label)
+            .attribute("maxlength", "80")
+            .errors(errors),
         Field::checkbox("estimated", "Date estimée, à confirmer", input.estimated).wide(),
     ]
 }
@@ -104,7 +120,10 @@ async fn page(
         None => visit.url(PATH),
     };
     Ok(HolidaysPage {
-        frame: visit.frame("Jours fériés").under("Paramètres", "/admin/parametres").here("Jours fériés"),
+        frame: visit
+            .frame("Jours fériés")
+            .under("Paramètres", "/admin/parametres")
+            .here("Jours fériés"),
         tabs: tabs(visit, HOLIDAYS),
         year,
         previous: visit.url(&format!("{PATH}?year={}", year - 1)),
@@ -147,13 +166,22 @@ pub(super) async fn show_holidays(
             let added = u64::try_from(number(&asked.added).unwrap_or(0)).unwrap_or(0);
             let text = match added {
                 0 => "Tous les jours fériés connus de cette année étaient déjà enregistrés.".to_owned(),
-                count => format!("{} : vérifiez les dates estimées.", catalogue::plural(count, "jour férié ajouté", "jours fériés ajoutés")),
+                count => format!(
+                    "{} : vérifiez les dates estimées.",
+                    catalogue::plural(count, "jour férié ajouté", "jours fériés ajoutés")
+                ),
             };
             page.frame.say(Tone::Success, text)
         }
         Some(note @ ("saved" | "deleted")) => {
-            let done = if note == "saved" { "Le jour férié est enregistré." } else { "Le jour férié est supprimé." };
-            let absences = number(&asked.absences).and_then(|count| u32::try_from(count).ok()).unwrap_or(0);
+            let done = if note == "saved" {
+                "Le jour férié est enregistré."
+            } else {
+                "Le jour férié est supprimé."
+            };
+            let absences = number(&asked.absences)
+                .and_then(|count| u32::try_from(count).ok())
+                .unwrap_or(0);
             let effect = effect_in_words(absences, number(&asked.half_days).unwrap_or(0));
             page.frame.say(Tone::Success, format!("{done} {effect}"))
         }
@@ -172,15 +200,27 @@ pub(super) async fn edit_form(visit: Visit, PathId(id): PathId<HolidayId>) -> Re
 async fn find(visit: &Visit, id: HolidayId) -> Result<HolidayInput, Problem> {
     let (first, last) = (bounds(1960)?.0, bounds(2200)?.1);
     let holidays = visit.state.services.holidays.between(first, last).await?;
-    let holiday = holidays.into_iter().find(|holiday| holiday.id == id).ok_or_else(Problem::not_found)?;
-    Ok(HolidayInput { date: holiday.date.to_string(), label: holiday.label, estimated: holiday.estimated })
+    let holiday = holidays
+        .into_iter()
+        .find(|holiday| holiday.id == id)
+        .ok_or_else(Problem::not_found)?;
+    Ok(HolidayInput {
+        date: holiday.date.to_string(),
+        label: holiday.label,
+        estimated: holiday.estimated,
+    })
 }
 
 /// To the list, with what was done.
 fn done(visit: &Visit, date: &str, note: &str, effect: HolidayEffect) -> Response {
     let year = year_of(date.get(..4), visit.today);
-    let HolidayEffect { absences, half_days_returned } = effect;
-    visit.go(&format!("{PATH}?year={year}&note={note}&absences={absences}&half_days={half_days_returned}"))
+    let HolidayEffect {
+        absences,
+        half_days_returned,
+    } = effect;
+    visit.go(&format!(
+        "{PATH}?year={year}&note={note}&absences={absences}&half_days={half_days_returned}"
+    ))
 }
 
 fn refusal(error: ServiceError) -> Result<FormErrors, Problem> {
@@ -202,7 +242,10 @@ pub(super) async fn add(visit: Visit, fields: FormFields) -> Result<Response, Pr
         Err(error) => {
             let errors = refusal(error)?;
             let year = year_of(input.date.get(..4), visit.today);
-            show_with(StatusCode::UNPROCESSABLE_ENTITY, &page(&visit, year, None, &input, &errors).await?)
+            show_with(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                &page(&visit, year, None, &input, &errors).await?,
+            )
         }
     }
 }
@@ -213,12 +256,21 @@ pub(super) async fn update(
     fields: FormFields,
 ) -> Result<Response, Problem> {
     let input = input_of(&fields)?;
-    match visit.state.services.holidays.update(&visit.actor, id, &input).await {
+    match visit
+        .state
+        .services
+        .holidays
+        .update(&visit.actor, id, &input)
+        .await
+    {
         Ok(effect) => Ok(done(&visit, &input.date, "saved", effect)),
         Err(error) => {
             let errors = refusal(error)?;
             let year = year_of(input.date.get(..4), visit.today);
-            show_with(StatusCode::UNPROCESSABLE_ENTITY, &page(&visit, year, Some(id), &input, &errors).await?)
+            show_with(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                &page(&visit, year, Some(id), &input, &errors).await?,
+            )
         }
     }
 }
@@ -231,7 +283,12 @@ pub(super) async fn remove(visit: Visit, PathId(id): PathId<HolidayId>) -> Resul
 
 pub(super) async fn add_known(visit: Visit, fields: FormFields) -> Result<Response, Problem> {
     let year = year_of(Some(fields.single("year")?), visit.today);
-    let added = visit.state.services.holidays.add_known(&visit.actor, year).await?;
+    let added = visit
+        .state
+        .services
+        .holidays
+        .add_known(&visit.actor, year)
+        .await?;
     Ok(visit.go(&format!("{PATH}?year={year}&note=added&added={added}")))
 }
 
@@ -242,9 +299,18 @@ mod tests {
 
     #[test]
     fn the_effect_is_told() {
-        assert_eq!(effect_in_words(0, 0), "Aucune absence enregistrée n’est concernée.");
-        assert_eq!(effect_in_words(14, 28), "14 absences recomptées : 14 jours rendus aux agents.");
-        assert_eq!(effect_in_words(2, -4), "2 absences recomptées : 2 jours décomptés en plus.");
+        assert_eq!(
+            effect_in_words(0, 0),
+            "Aucune absence enregistrée n’est concernée."
+        );
+        assert_eq!(
+            effect_in_words(14, 28),
+            "14 absences recomptées : 14 jours rendus aux agents."
+        );
+        assert_eq!(
+            effect_in_words(2, -4),
+            "2 absences recomptées : 2 jours décomptés en plus."
+        );
     }
 
     #[test]

@@ -74,18 +74,21 @@ pub(super) async fn index(visit: Visit) -> Response {
 }
 
 fn colours(ministry: &MinistrySettings) -> Vec<Colour> {
-    [("Couleur principale", &ministry.brand_colour), ("Couleur d’accent", &ministry.accent_colour)]
-        .into_iter()
-        .filter_map(|(label, hex)| {
-            let contrast = contrast_with_white(hex)?;
-            Some(Colour {
-                label,
-                hex: hex.clone(),
-                contrast: format!("{contrast:.1}").replace('.', ","),
-                readable: contrast >= 4.5,
-            })
+    [
+        ("Couleur principale", &ministry.brand_colour),
+        ("Couleur d’accent", &ministry.accent_colour),
+    ]
+    .into_iter()
+    .filter_map(|(label, hex)| {
+        let contrast = contrast_with_white(hex)?;
+        Some(Colour {
+            label,
+            hex: hex.clone(),
+            contrast: format!("{contrast:.1}").replace('.', ","),
+            readable: contrast >= 4.5,
         })
-        .collect()
+    })
+    .collect()
 }
 
 async fn history(visit: &Visit, section: SettingsSection) -> Result<Vec<Saved>, Problem> {
@@ -98,7 +101,12 @@ async fn history(visit: &Visit, section: SettingsSection) -> Result<Vec<Saved>, 
         ..ActivityFilter::default()
     };
     let units = visit.state.services.organisation.names().await?;
-    let page = visit.state.services.activity.list(&visit.actor, filter, &PageRequest::first(20)).await?;
+    let page = visit
+        .state
+        .services
+        .activity
+        .list(&visit.actor, filter, &PageRequest::first(20))
+        .await?;
     let saved = page
         .rows
         .iter()
@@ -123,10 +131,15 @@ async fn section_page(
     let form = sections::form(section, values, errors);
     let mut summary = ErrorSummary::of_fields(form.iter().flat_map(|section| &section.fields));
     if let Some(message) = errors.get("week") {
-        summary.errors.push(("week.0".to_owned(), format!("Jours travaillés : {message}")));
+        summary
+            .errors
+            .push(("week.0".to_owned(), format!("Jours travaillés : {message}")));
     }
     Ok(SectionPage {
-        frame: visit.frame("Paramètres").under("Paramètres", "/admin/parametres").here(section.label()),
+        frame: visit
+            .frame("Paramètres")
+            .under("Paramètres", "/admin/parametres")
+            .here(section.label()),
         tabs: tabs(visit, section.code()),
         action: visit.url(&format!("/admin/parametres/{}", section.code())),
         version,
@@ -134,7 +147,11 @@ async fn section_page(
         effect: sections::effect(section),
         errors: summary,
         sections: form,
-        colours: if section == SettingsSection::Ministry { colours(&visit.settings.ministry) } else { Vec::new() },
+        colours: if section == SettingsSection::Ministry {
+            colours(&visit.settings.ministry)
+        } else {
+            Vec::new()
+        },
         history: history(visit, section).await?,
     })
 }
@@ -175,17 +192,34 @@ pub(super) async fn save_section(
     PathId(Named(section)): PathId<Named>,
     fields: FormFields,
 ) -> Result<Response, Problem> {
-    let version: i64 = fields.single("version")?.parse().map_err(|_| Problem::unreadable("La version manque."))?;
+    let version: i64 = fields
+        .single("version")?
+        .parse()
+        .map_err(|_| Problem::unreadable("La version manque."))?;
     let values = sections::given(&fields, section)?;
     let errors = match sections::json(section, &values) {
         Err(errors) => errors,
-        Ok(json) => match visit.state.services.settings.save(&visit.actor, section, version, json).await {
-            Ok(()) => return Ok(visit.go(&format!("/admin/parametres/{}?note=settings-saved", section.code()))),
+        Ok(json) => match visit
+            .state
+            .services
+            .settings
+            .save(&visit.actor, section, version, json)
+            .await
+        {
+            Ok(()) => {
+                return Ok(visit.go(&format!(
+                    "/admin/parametres/{}?note=settings-saved",
+                    section.code()
+                )));
+            }
             Err(ServiceError::Invalid(violations)) => explained(&violations),
             Err(other) => return Err(other.into()),
         },
     };
-    show_with(StatusCode::UNPROCESSABLE_ENTITY, &section_page(&visit, section, version, &values, &errors).await?)
+    show_with(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        &section_page(&visit, section, version, &values, &errors).await?,
+    )
 }
 
 #[cfg(test)]
@@ -197,17 +231,32 @@ mod tests {
     #[test]
     fn a_pale_colour_is_refused_with_its_reason() {
         let mut settings = Settings::default();
-        let refused = settings.set_section(SettingsSection::Ministry, json!({"brand_colour": "#ffff00"})).unwrap_err();
+        let refused = settings
+            .set_section(SettingsSection::Ministry, json!({"brand_colour": "#ffff00"}))
+            .unwrap_err();
         let errors = explained(&refused);
-        assert!(errors.get("brand_colour").is_some_and(|text| text.contains("plus foncée")));
-        let refused = settings.set_section(SettingsSection::Evaluations, json!({"weights": [0, 0, 0, 0, 0]})).unwrap_err();
-        assert!(explained(&refused).get("weights").is_some_and(|text| text.contains("coefficient")));
+        assert!(
+            errors
+                .get("brand_colour")
+                .is_some_and(|text| text.contains("plus foncée"))
+        );
+        let refused = settings
+            .set_section(SettingsSection::Evaluations, json!({"weights": [0, 0, 0, 0, 0]}))
+            .unwrap_err();
+        assert!(
+            explained(&refused)
+                .get("weights")
+                .is_some_and(|text| text.contains("coefficient"))
+        );
     }
 
     #[test]
     fn the_colours_of_the_house_are_judged() {
         let judged = colours(&MinistrySettings::default());
-        assert_eq!(judged.iter().map(|colour| colour.readable).collect::<Vec<_>>(), [true, false]);
+        assert_eq!(
+            judged.iter().map(|colour| colour.readable).collect::<Vec<_>>(),
+            [true, false]
+        );
         assert!("ministry".parse::<Named>().is_ok() && "nothing".parse::<Named>().is_err());
     }
 }

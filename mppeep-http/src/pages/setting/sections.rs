@@ -28,23 +28,48 @@ enum Leaf {
 /// The leaves of a section in order; members of lists follow each other.
 fn leaves(section: SettingsSection) -> Vec<(String, Leaf)> {
     use SettingsSection as S;
-    let plain = |names: &[&str], leaf| names.iter().map(|name| ((*name).to_owned(), leaf)).collect::<Vec<_>>();
+    let plain = |names: &[&str], leaf| {
+        names
+            .iter()
+            .map(|name| ((*name).to_owned(), leaf))
+            .collect::<Vec<_>>()
+    };
     match section {
-        S::Ministry => {
-            plain(&["name", "short_name", "minister", "footer", "brand_colour", "accent_colour"], Leaf::Text)
-        }
+        S::Ministry => plain(
+            &[
+                "name",
+                "short_name",
+                "minister",
+                "footer",
+                "brand_colour",
+                "accent_colour",
+            ],
+            Leaf::Text,
+        ),
         S::Personnel => plain(&["matricule_pattern"], Leaf::Text),
         S::Calendar => (0..7).map(|day| (format!("week.{day}"), Leaf::Flag)).collect(),
-        S::Absences => AbsenceType::ALL.iter().map(|kind| (format!("modes.{}", kind.code()), Leaf::Text)).collect(),
+        S::Absences => AbsenceType::ALL
+            .iter()
+            .map(|kind| (format!("modes.{}", kind.code()), Leaf::Text))
+            .collect(),
         S::Evaluations => {
-            let mut leaves: Vec<_> = (0..Criterion::ALL.len()).map(|index| (format!("weights.{index}"), Leaf::Number)).collect();
-            leaves.extend(plain(&["excellent_from", "very_good_from", "good_from", "fair_from"], Leaf::Number));
+            let mut leaves: Vec<_> = (0..Criterion::ALL.len())
+                .map(|index| (format!("weights.{index}"), Leaf::Number))
+                .collect();
+            leaves.extend(plain(
+                &["excellent_from", "very_good_from", "good_from", "fair_from"],
+                Leaf::Number,
+            ));
             leaves
         }
         S::Retirement => {
             let mut leaves = plain(&["mode"], Leaf::Text);
             leaves.extend(plain(&["default_age"], Leaf::Number));
-            leaves.extend(Grade::all().iter().map(|grade| (format!("ages.{grade}"), Leaf::Number)));
+            leaves.extend(
+                Grade::all()
+                    .iter()
+                    .map(|grade| (format!("ages.{grade}"), Leaf::Number)),
+            );
             leaves
         }
         S::Security => plain(&["password_min_length", "idle_minutes"], Leaf::Number),
@@ -66,10 +91,11 @@ fn is_list(name: &str) -> bool {
 pub(super) fn present(settings: &Settings, section: SettingsSection) -> Values {
     let json = settings.section(section);
     let leaf = |path: &str| {
-        path.split('.').try_fold(&json, |value, name| match name.parse::<usize>() {
-            Ok(index) if value.is_array() => value.get(index),
-            _ => value.get(name),
-        })
+        path.split('.')
+            .try_fold(&json, |value, name| match name.parse::<usize>() {
+                Ok(index) if value.is_array() => value.get(index),
+                _ => value.get(name),
+            })
     };
     leaves(section)
         .into_iter()
@@ -131,7 +157,11 @@ pub(super) fn json(section: SettingsSection, values: &Values) -> Result<Value, F
             }
         }
     }
-    if errors.is_empty() { Ok(Value::Object(members)) } else { Err(errors) }
+    if errors.is_empty() {
+        Ok(Value::Object(members))
+    } else {
+        Err(errors)
+    }
 }
 
 /// What saving does beyond the form.
@@ -139,14 +169,28 @@ pub(super) const fn effect(section: SettingsSection) -> &'static str {
     use SettingsSection as S;
     match section {
         S::Ministry => "Le nom et les couleurs changent aussitôt sur toutes les pages.",
-        S::Personnel => "Les matricules déjà enregistrés sont gardés ; la nouvelle forme est exigée à la prochaine saisie.",
-        S::Calendar => "Les absences enregistrées gardent leur décompte ; les suivantes, et celles qu’on corrige, suivent la nouvelle semaine.",
-        S::Absences => "Les absences enregistrées gardent leur décompte ; les suivantes, et celles qu’on corrige, suivent le nouveau mode.",
-        S::Evaluations => "Les notes finales enregistrées ne changent pas. Les appréciations affichées suivent aussitôt les nouveaux seuils.",
+        S::Personnel => {
+            "Les matricules déjà enregistrés sont gardés ; la nouvelle forme est exigée à la prochaine saisie."
+        }
+        S::Calendar => {
+            "Les absences enregistrées gardent leur décompte ; les suivantes, et celles qu’on corrige, suivent la nouvelle semaine."
+        }
+        S::Absences => {
+            "Les absences enregistrées gardent leur décompte ; les suivantes, et celles qu’on corrige, suivent le nouveau mode."
+        }
+        S::Evaluations => {
+            "Les notes finales enregistrées ne changent pas. Les appréciations affichées suivent aussitôt les nouveaux seuils."
+        }
         S::Retirement => "La date de départ de tous les agents est recalculée au moment de l’enregistrement.",
-        S::Security => "La fermeture après inactivité s’applique aussitôt, aussi aux sessions ouvertes. La longueur vaut pour les nouveaux mots de passe.",
-        S::Charter => "Un nouveau texte doit être accepté par chaque utilisateur à sa prochaine page. Un texte vide retire la charte.",
-        S::Maintenance => "S’applique aussitôt à tous. Les connexions et les paramètres restent possibles en lecture seule.",
+        S::Security => {
+            "La fermeture après inactivité s’applique aussitôt, aussi aux sessions ouvertes. La longueur vaut pour les nouveaux mots de passe."
+        }
+        S::Charter => {
+            "Un nouveau texte doit être accepté par chaque utilisateur à sa prochaine page. Un texte vide retire la charte."
+        }
+        S::Maintenance => {
+            "S’applique aussitôt à tous. Les connexions et les paramètres restent possibles en lecture seule."
+        }
     }
 }
 
@@ -178,7 +222,10 @@ impl Build<'_> {
     }
 
     fn number(&self, name: impl Into<String>, label: impl Into<String>, suffix: &str) -> Field {
-        let field = Field::text(name, label).required().attribute("inputmode", "numeric").attribute("maxlength", "5");
+        let field = Field::text(name, label)
+            .required()
+            .attribute("inputmode", "numeric")
+            .attribute("maxlength", "5");
         self.fill(field.suffix(suffix)).width("w4").input_class("mark")
     }
 
@@ -203,7 +250,11 @@ impl Build<'_> {
             Section::new(
                 "Couleurs",
                 vec![
-                    colour("brand_colour", "Couleur principale", "Boutons, liens et menu. Le blanc doit s’y lire : contraste de 4,5 au moins."),
+                    colour(
+                        "brand_colour",
+                        "Couleur principale",
+                        "Boutons, liens et menu. Le blanc doit s’y lire : contraste de 4,5 au moins.",
+                    ),
                     colour("accent_colour", "Couleur d’accent", "Repères et graphiques."),
                 ],
             ),
@@ -222,11 +273,22 @@ impl Build<'_> {
 
     fn calendar(&self) -> Vec<Section> {
         use jiff::civil::Weekday as W;
-        let days = [W::Monday, W::Tuesday, W::Wednesday, W::Thursday, W::Friday, W::Saturday, W::Sunday];
+        let days = [
+            W::Monday,
+            W::Tuesday,
+            W::Wednesday,
+            W::Thursday,
+            W::Friday,
+            W::Saturday,
+            W::Sunday,
+        ];
         let fields = days
             .into_iter()
             .enumerate()
-            .map(|(index, day)| self.flag(&format!("week.{index}"), catalogue::weekday(day)).width("w3"))
+            .map(|(index, day)| {
+                self.flag(&format!("week.{index}"), catalogue::weekday(day))
+                    .width("w3")
+            })
             .collect();
         vec![
             Section::new("Jours travaillés", fields)
@@ -235,10 +297,21 @@ impl Build<'_> {
     }
 
     fn absences(&self) -> Vec<Section> {
-        let modes: Vec<Choice> = CountingMode::ALL.into_iter().map(|mode| Choice::new(mode.code(), mode.label())).collect();
+        let modes: Vec<Choice> = CountingMode::ALL
+            .into_iter()
+            .map(|mode| Choice::new(mode.code(), mode.label()))
+            .collect();
         let fields = AbsenceType::ALL
             .iter()
-            .map(|kind| self.fill(Field::select(format!("modes.{}", kind.code()), kind.label(), None, modes.clone())).width("w4"))
+            .map(|kind| {
+                self.fill(Field::select(
+                    format!("modes.{}", kind.code()),
+                    kind.label(),
+                    None,
+                    modes.clone(),
+                ))
+                .width("w4")
+            })
             .collect();
         vec![
             Section::new("Décompte des jours", fields).help(
@@ -254,7 +327,9 @@ impl Build<'_> {
             .map(|(index, criterion)| {
                 let name = format!("weights.{index}");
                 let mut field = self.number(name, criterion.label(), "×");
-                if index == 0 && let Some(message) = self.errors.get("weights") {
+                if index == 0
+                    && let Some(message) = self.errors.get("weights")
+                {
                     message.clone_into(&mut field.error);
                 }
                 field
@@ -278,13 +353,20 @@ impl Build<'_> {
     }
 
     fn retirement(&self) -> Vec<Section> {
-        let modes = [RetirementMode::EndOfYear, RetirementMode::EndOfMonth, RetirementMode::Birthday];
+        let modes = [
+            RetirementMode::EndOfYear,
+            RetirementMode::EndOfMonth,
+            RetirementMode::Birthday,
+        ];
         let code = |mode| match mode {
             RetirementMode::EndOfYear => "end_of_year",
             RetirementMode::EndOfMonth => "end_of_month",
             RetirementMode::Birthday => "birthday",
         };
-        let choices = modes.into_iter().map(|mode| Choice::new(code(mode), mode.label())).collect();
+        let choices = modes
+            .into_iter()
+            .map(|mode| Choice::new(code(mode), mode.label()))
+            .collect();
         let mut sections = vec![
             Section::new(
                 "Règle",
@@ -299,9 +381,15 @@ impl Build<'_> {
             let fields = Grade::all()
                 .into_iter()
                 .filter(|grade| grade.category() == category)
-                .map(|grade| self.number(format!("ages.{grade}"), grade.to_string(), "ans").width("w3"))
+                .map(|grade| {
+                    self.number(format!("ages.{grade}"), grade.to_string(), "ans")
+                        .width("w3")
+                })
                 .collect();
-            sections.push(Section::new(format!("Catégorie {}", catalogue::category(category)), fields));
+            sections.push(Section::new(
+                format!("Catégorie {}", catalogue::category(category)),
+                fields,
+            ));
         }
         sections
     }
@@ -310,21 +398,35 @@ impl Build<'_> {
         vec![Section::new(
             "Mots de passe et sessions",
             vec![
-                self.number("password_min_length", "Longueur minimale d’un mot de passe", "caractères")
-                    .width("w8")
-                    .help("De 8 à 64. Aucune règle de composition : une phrase longue vaut mieux."),
-                self.number("idle_minutes", "Fermer une session après une inactivité de", "minutes")
-                    .width("w8")
-                    .help("0 : jamais ; sinon de 5 à 10 080. Une session dure de toute façon sept jours au plus."),
+                self.number(
+                    "password_min_length",
+                    "Longueur minimale d’un mot de passe",
+                    "caractères",
+                )
+                .width("w8")
+                .help("De 8 à 64. Aucune règle de composition : une phrase longue vaut mieux."),
+                self.number(
+                    "idle_minutes",
+                    "Fermer une session après une inactivité de",
+                    "minutes",
+                )
+                .width("w8")
+                .help(
+                    "0 : jamais ; sinon de 5 à 10 080. Une session dure de toute façon sept jours au plus.",
+                ),
             ],
         )]
     }
 
     fn charter(&self) -> Vec<Section> {
-        let text = Field::new("text", "Texte de la charte", crate::pages::ui::FieldKind::Textarea(18))
-            .wide()
-            .help("Une ligne vide sépare deux paragraphes. Laissez vide pour ne pas demander de charte.")
-            .attribute("maxlength", "20000");
+        let text = Field::new(
+            "text",
+            "Texte de la charte",
+            crate::pages::ui::FieldKind::Textarea(18),
+        )
+        .wide()
+        .help("Une ligne vide sépare deux paragraphes. Laissez vide pour ne pas demander de charte.")
+        .attribute("maxlength", "20000");
         vec![Section::new("Charte de confidentialité", vec![self.fill(text)])]
     }
 
@@ -354,7 +456,9 @@ mod tests {
         for section in SettingsSection::ALL {
             let values = present(&settings, *section);
             let mut again = Settings::default();
-            again.set_section(*section, json(*section, &values).unwrap()).unwrap();
+            again
+                .set_section(*section, json(*section, &values).unwrap())
+                .unwrap();
             assert_eq!(again.section(*section), settings.section(*section), "{section:?}");
         }
     }
@@ -392,7 +496,15 @@ mod tests {
         values.insert("week.0".to_owned(), String::new());
         values.insert("week.5".to_owned(), "1".to_owned());
         let mut settings = Settings::default();
-        settings.set_section(SettingsSection::Calendar, json(SettingsSection::Calendar, &values).unwrap()).unwrap();
-        assert_eq!(settings.calendar.week.0, [false, true, true, true, true, true, false]);
+        settings
+            .set_section(
+                SettingsSection::Calendar,
+                json(SettingsSection::Calendar, &values).unwrap(),
+            )
+            .unwrap();
+        assert_eq!(
+            settings.calendar.week.0,
+            [false, true, true, true, true, true, false]
+        );
     }
 }

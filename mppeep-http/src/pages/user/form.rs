@@ -51,7 +51,9 @@ struct FormPage {
 /// What a role is for, in a line.
 const fn purpose(role: Role) -> &'static str {
     match role {
-        Role::Admin => "Fait fonctionner le système : comptes, paramètres, journal. Ne voit pas les données privées.",
+        Role::Admin => {
+            "Fait fonctionner le système : comptes, paramètres, journal. Ne voit pas les données privées."
+        }
         Role::Daf => "Lit les carrières, les absences et les statistiques de tout le ministère.",
         Role::Sdrh => "Tient les dossiers de tous les agents, avec leurs données privées.",
         Role::Sdb | Role::Sdc => "Consulte l’annuaire, l’organigramme et son propre dossier.",
@@ -77,10 +79,19 @@ fn input_from(user: &User) -> UserInput {
     UserInput {
         email: user.fields.email.to_string(),
         display_name: user.fields.display_name.clone(),
-        roles: user.fields.roles.iter().map(|role| role.code().to_owned()).collect(),
+        roles: user
+            .fields
+            .roles
+            .iter()
+            .map(|role| role.code().to_owned())
+            .collect(),
         status: user.fields.status.code().to_owned(),
         personnel_id: user.fields.personnel.map(|id| id.to_string()).unwrap_or_default(),
-        perimeter: user.fields.perimeter.map(|unit| unit.to_string()).unwrap_or_default(),
+        perimeter: user
+            .fields
+            .perimeter
+            .map(|unit| unit.to_string())
+            .unwrap_or_default(),
     }
 }
 
@@ -92,7 +103,11 @@ async fn form_page(
     errors: &FormErrors,
 ) -> Result<FormPage, Problem> {
     let organisation = visit.state.services.organisation.names().await?;
-    let title = if present.is_some() { "Modifier un compte" } else { "Créer un compte" };
+    let title = if present.is_some() {
+        "Modifier un compte"
+    } else {
+        "Créer un compte"
+    };
     let (action, back) = match present {
         Some((id, _)) => {
             let own = visit.url(&format!("/admin/utilisateurs/{id}"));
@@ -111,17 +126,26 @@ async fn form_page(
         Err(_) => None,
     };
     let agents = match words {
-        Some(words) => find_agents(visit, words, Resource::Directory, Action::Read).await?.0,
+        Some(words) => {
+            find_agents(visit, words, Resource::Directory, Action::Read)
+                .await?
+                .0
+        }
         None => Vec::new(),
     };
     let mut summary = ErrorSummary::of_fields(account.iter().chain([&perimeter]));
     for (name, label) in [("roles", "Rôles : "), ("personnel_id", "Agent lié : "), ("", "")] {
         if let Some(message) = errors.get(name) {
-            summary.errors.push((name.to_owned(), format!("{label}{message}")));
+            summary
+                .errors
+                .push((name.to_owned(), format!("{label}{message}")));
         }
     }
     Ok(FormPage {
-        frame: visit.frame(title).under("Utilisateurs", "/admin/utilisateurs").here(title),
+        frame: visit
+            .frame(title)
+            .under("Utilisateurs", "/admin/utilisateurs")
+            .here(title),
         title,
         action,
         back,
@@ -131,7 +155,14 @@ async fn form_page(
         account,
         roles: Role::ALL
             .iter()
-            .map(|role| (role.code(), role.label(), purpose(*role), input.roles.iter().any(|code| code == role.code())))
+            .map(|role| {
+                (
+                    role.code(),
+                    role.label(),
+                    purpose(*role),
+                    input.roles.iter().any(|code| code == role.code()),
+                )
+            })
             .collect(),
         roles_error: errors.get("roles").unwrap_or_default().to_owned(),
         perimeter,
@@ -142,7 +173,11 @@ async fn form_page(
 }
 
 fn account_fields(input: &UserInput, errors: &FormErrors) -> Vec<Field> {
-    let status = if input.status.is_empty() { UserStatus::Active.code() } else { &input.status };
+    let status = if input.status.is_empty() {
+        UserStatus::Active.code()
+    } else {
+        &input.status
+    };
     vec![
         Field::input("email", "email", "Adresse e-mail")
             .required()
@@ -156,10 +191,15 @@ fn account_fields(input: &UserInput, errors: &FormErrors) -> Vec<Field> {
             .value(&input.display_name)
             .attribute("maxlength", "120")
             .errors(errors),
-        Field::select("status", "Statut", None, catalogue::choices(UserStatus::ALL, UserStatus::code))
-            .value(status)
-            .help("Seul un compte actif peut se connecter.")
-            .errors(errors),
+        Field::select(
+            "status",
+            "Statut",
+            None,
+            catalogue::choices(UserStatus::ALL, UserStatus::code),
+        )
+        .value(status)
+        .help("Seul un compte actif peut se connecter.")
+        .errors(errors),
     ]
 }
 
@@ -173,7 +213,12 @@ fn perimeter_field(input: &UserInput, organisation: &Organisation, errors: &Form
 
 /// The account's form filled from an agent's file.
 async fn from_agent(visit: &Visit, id: PersonnelId) -> Result<UserInput, Problem> {
-    let view = visit.state.services.personnel.get(&visit.actor, id, Reveal::Hidden).await?;
+    let view = visit
+        .state
+        .services
+        .personnel
+        .get(&visit.actor, id, Reveal::Hidden)
+        .await?;
     let given = view.get(PersonnelField::GivenNames).unwrap_or_default();
     let family = view.get(PersonnelField::FamilyName).unwrap_or_default();
     Ok(UserInput {
@@ -208,7 +253,16 @@ pub(super) async fn edit_form(
         Some(agent) if agent.parse::<PersonnelId>().is_ok() => agent.clone_into(&mut input.personnel_id),
         _ => {}
     }
-    show(&form_page(&visit, Some((id, user.version)), &input, given(asked.q.as_ref()), &FormErrors::new()).await?)
+    show(
+        &form_page(
+            &visit,
+            Some((id, user.version)),
+            &input,
+            given(asked.q.as_ref()),
+            &FormErrors::new(),
+        )
+        .await?,
+    )
 }
 
 /// What the form says when the service refuses.
@@ -216,7 +270,9 @@ fn refusal(error: ServiceError) -> Result<FormErrors, Problem> {
     let mut errors = FormErrors::new();
     match error {
         ServiceError::Invalid(violations) => return Ok(catalogue::form_errors(&violations)),
-        ServiceError::Taken { field: "personnel_id" } => {
+        ServiceError::Taken {
+            field: "personnel_id",
+        } => {
             errors.add("personnel_id", "Cet agent a déjà un compte.");
         }
         ServiceError::Taken { .. } => errors.add("email", "Cette adresse est déjà celle d’un compte."),
@@ -242,7 +298,10 @@ struct SecretPage {
 
 fn secret(visit: &Visit, title: &'static str, user: &User, password: String) -> Result<Response, Problem> {
     let page = SecretPage {
-        frame: visit.frame(title).under("Utilisateurs", "/admin/utilisateurs").here(title),
+        frame: visit
+            .frame(title)
+            .under("Utilisateurs", "/admin/utilisateurs")
+            .here(title),
         title,
         name: user.fields.display_name.clone(),
         email: user.fields.email.to_string(),
@@ -254,18 +313,30 @@ fn secret(visit: &Visit, title: &'static str, user: &User, password: String) -> 
 
 pub(super) async fn create(visit: Visit, fields: FormFields) -> Result<Response, Problem> {
     let input = input_of(&fields)?;
-    match visit.state.services.users.create(&visit.actor, &input, None).await {
+    match visit
+        .state
+        .services
+        .users
+        .create(&visit.actor, &input, None)
+        .await
+    {
         Ok((user, Some(password))) => secret(&visit, "Compte créé", &user, password),
         Ok((user, None)) => Ok(visit.go(&format!("/admin/utilisateurs/{}?note=user-created", user.id))),
         Err(error) => {
             let errors = refusal(error)?;
-            show_with(StatusCode::UNPROCESSABLE_ENTITY, &form_page(&visit, None, &input, None, &errors).await?)
+            show_with(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                &form_page(&visit, None, &input, None, &errors).await?,
+            )
         }
     }
 }
 
 fn version_of(fields: &FormFields) -> Result<i64, Problem> {
-    fields.single("version")?.parse().map_err(|_| Problem::unreadable("La version manque."))
+    fields
+        .single("version")?
+        .parse()
+        .map_err(|_| Problem::unreadable("La version manque."))
 }
 
 pub(super) async fn update(
@@ -275,7 +346,13 @@ pub(super) async fn update(
 ) -> Result<Response, Problem> {
     let version = version_of(&fields)?;
     let input = input_of(&fields)?;
-    match visit.state.services.users.update(&visit.actor, id, version, &input).await {
+    match visit
+        .state
+        .services
+        .users
+        .update(&visit.actor, id, version, &input)
+        .await
+    {
         Ok(_) => Ok(visit.go(&format!("/admin/utilisateurs/{id}?note=user-updated"))),
         Err(error) => {
             let errors = refusal(error)?;
@@ -292,8 +369,17 @@ pub(super) async fn set_status(
 ) -> Result<Response, Problem> {
     let version = version_of(&fields)?;
     let user = visit.state.services.users.get(&visit.actor, id).await?;
-    let input = UserInput { status: fields.single("status")?.to_owned(), ..input_from(&user) };
-    match visit.state.services.users.update(&visit.actor, id, version, &input).await {
+    let input = UserInput {
+        status: fields.single("status")?.to_owned(),
+        ..input_from(&user)
+    };
+    match visit
+        .state
+        .services
+        .users
+        .update(&visit.actor, id, version, &input)
+        .await
+    {
         Ok(user) if user.fields.status == UserStatus::Active => {
             Ok(visit.go(&format!("/admin/utilisateurs/{id}?note=user-enabled")))
         }
@@ -307,7 +393,13 @@ pub(super) async fn set_status(
 
 pub(super) async fn reset_password(visit: Visit, PathId(id): PathId<UserId>) -> Result<Response, Problem> {
     let user = visit.state.services.users.get(&visit.actor, id).await?;
-    match visit.state.services.users.reset_password(&visit.actor, id, None).await? {
+    match visit
+        .state
+        .services
+        .users
+        .reset_password(&visit.actor, id, None)
+        .await?
+    {
         Some(password) => secret(&visit, "Nouveau mot de passe", &user, password),
         None => Ok(visit.go(&format!("/admin/utilisateurs/{id}?note=user-password-reset"))),
     }
@@ -327,10 +419,16 @@ mod tests {
     fn refusals_stand_at_their_fields() {
         let taken = refusal(ServiceError::Taken { field: "email" }).unwrap();
         assert!(taken.get("email").is_some());
-        let linked = refusal(ServiceError::Taken { field: "personnel_id" }).unwrap();
+        let linked = refusal(ServiceError::Taken {
+            field: "personnel_id",
+        })
+        .unwrap();
         assert!(linked.get("personnel_id").is_some());
         let last = refusal(ServiceError::State("last-administrator")).unwrap();
-        assert!(last.get("roles").is_some_and(|text| text.contains("dernier administrateur")));
+        assert!(
+            last.get("roles")
+                .is_some_and(|text| text.contains("dernier administrateur"))
+        );
         let none = refusal(Violations::one("roles", Rule::Required).into()).unwrap();
         assert!(none.get("roles").is_some());
     }

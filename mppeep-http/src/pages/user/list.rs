@@ -59,12 +59,21 @@ struct Row {
 
 /// Roles in words, one after the other.
 pub(super) fn roles_in_words(user: &User) -> String {
-    user.fields.roles.iter().map(|role| catalogue::role_short(*role)).collect::<Vec<_>>().join(", ")
+    user.fields
+        .roles
+        .iter()
+        .map(|role| catalogue::role_short(*role))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// Name of the unit an account answers for.
 pub(super) fn perimeter(user: &User, organisation: &Organisation) -> String {
-    user.fields.perimeter.and_then(|unit| organisation.unit(unit)).map(|unit| unit.name.clone()).unwrap_or_default()
+    user.fields
+        .perimeter
+        .and_then(|unit| organisation.unit(unit))
+        .map(|unit| unit.name.clone())
+        .unwrap_or_default()
 }
 
 pub(super) async fn show_list(
@@ -81,7 +90,12 @@ pub(super) async fn show_list(
         .and("role", role.map(Role::code).unwrap_or_default())
         .and("status", status.map(UserStatus::code).unwrap_or_default());
     let mut chips = Vec::new();
-    let mut chip = |label: String, name: &str| chips.push(Chip { label, remove: query.without(name).url(&path) });
+    let mut chip = |label: String, name: &str| {
+        chips.push(Chip {
+            label,
+            remove: query.without(name).url(&path),
+        })
+    };
     if let Some(words) = words {
         chip(format!("Recherche : {words}"), "q");
     }
@@ -91,9 +105,22 @@ pub(super) async fn show_list(
     if let Some(status) = status {
         chip(format!("Statut : {}", status.label()), "status");
     }
-    let filter = UserFilter { words: text::search_words(words.unwrap_or_default()), role, status };
-    let paging = Paging::read(asked.size.as_deref(), asked.start.as_deref(), asked.cursor.as_deref());
-    let page = visit.state.services.users.list(&visit.actor, &filter, &paging.request()).await?;
+    let filter = UserFilter {
+        words: text::search_words(words.unwrap_or_default()),
+        role,
+        status,
+    };
+    let paging = Paging::read(
+        asked.size.as_deref(),
+        asked.start.as_deref(),
+        asked.cursor.as_deref(),
+    );
+    let page = visit
+        .state
+        .services
+        .users
+        .list(&visit.actor, &filter, &paging.request())
+        .await?;
     let rows = page
         .rows
         .iter()
@@ -101,23 +128,40 @@ pub(super) async fn show_list(
             url: visit.url(&format!("/admin/utilisateurs/{}", row.user.id)),
             name: row.user.fields.display_name.clone(),
             email: row.user.fields.email.to_string(),
-            agent: row
-                .user
-                .fields
-                .personnel
-                .map(|id| (row.personnel_name.clone().unwrap_or_default(), visit.url(&format!("/personnel/{id}")))),
+            agent: row.user.fields.personnel.map(|id| {
+                (
+                    row.personnel_name.clone().unwrap_or_default(),
+                    visit.url(&format!("/personnel/{id}")),
+                )
+            }),
             roles: roles_in_words(&row.user),
             perimeter: perimeter(&row.user, &organisation),
             status: catalogue::status_badge(row.user.fields.status),
-            last_login: row.user.last_login_at.map(|at| catalogue::ago(at, visit.now)).unwrap_or_else(|| "jamais".to_owned()),
+            last_login: row
+                .user
+                .last_login_at
+                .map(|at| catalogue::ago(at, visit.now))
+                .unwrap_or_else(|| "jamais".to_owned()),
             sessions: row.session_count,
         })
         .collect();
     let role_code = role.map(Role::code).unwrap_or_default();
     let status_code = status.map(UserStatus::code).unwrap_or_default();
     let filters = vec![
-        Field::select("role", "Rôle", Some("Tous"), catalogue::choices(Role::ALL, Role::code)).value(role_code),
-        Field::select("status", "Statut", Some("Tous"), catalogue::choices(UserStatus::ALL, UserStatus::code)).value(status_code),
+        Field::select(
+            "role",
+            "Rôle",
+            Some("Tous"),
+            catalogue::choices(Role::ALL, Role::code),
+        )
+        .value(role_code),
+        Field::select(
+            "status",
+            "Statut",
+            Some("Tous"),
+            catalogue::choices(UserStatus::ALL, UserStatus::code),
+        )
+        .value(status_code),
     ];
     let empty = page.rows.is_empty().then(|| EmptyState {
         icon: "users",
@@ -125,13 +169,23 @@ pub(super) async fn show_list(
         text: "Aucun compte ne répond à ces critères.".to_owned(),
         actions: vec![("Retirer les filtres".to_owned(), path.clone())],
     });
-    let pager = paging.pager(&query, &path, page.rows.len(), page.total, page.next.as_ref(), ("compte", "comptes"));
+    let pager = paging.pager(
+        &query,
+        &path,
+        page.rows.len(),
+        page.total,
+        page.next.as_ref(),
+        ("compte", "comptes"),
+    );
     show(&ListPage {
         frame: visit.frame("Utilisateurs").note(asked.note.as_deref()),
         may_write: visit.may(Resource::User, Action::Write),
         words: words.unwrap_or_default().to_owned(),
         filters,
-        chips: Chips { chips, clear: path.clone() },
+        chips: Chips {
+            chips,
+            clear: path.clone(),
+        },
         rows,
         pager,
         empty,
@@ -170,7 +224,11 @@ impl SessionLine {
     pub(in crate::pages) fn of(visit: &Visit, session: &SessionSummary) -> Self {
         Self {
             handle: session.handle.to_string(),
-            device: if session.device.is_empty() { "Appareil inconnu".to_owned() } else { session.device.clone() },
+            device: if session.device.is_empty() {
+                "Appareil inconnu".to_owned()
+            } else {
+                session.device.clone()
+            },
             address: session.address.clone(),
             started: catalogue::instant(session.created_at),
             last_used: catalogue::ago(session.last_used_at, visit.now),
@@ -192,24 +250,44 @@ pub(super) async fn detail(
     let mut facts = vec![
         Fact::new("Adresse e-mail", user.fields.email.as_str()),
         Fact::new("Nom affiché", user.fields.display_name.clone()),
-        Fact::new("Rôles", user.fields.roles.iter().map(|role| role.label()).collect::<Vec<_>>().join(", ")),
+        Fact::new(
+            "Rôles",
+            user.fields
+                .roles
+                .iter()
+                .map(|role| role.label())
+                .collect::<Vec<_>>()
+                .join(", "),
+        ),
         Fact::new("Périmètre", perimeter(&user, &organisation)),
     ];
     if let Some(agent) = user.fields.personnel {
         // The file may be out of the reader's sight: then the link is left out.
         if let Ok(view) = services.personnel.get(&visit.actor, agent, Reveal::Hidden).await {
             facts.push(
-                Fact::new("Agent lié", format!("{} · {}", view.full_name(), view.matricule()))
-                    .link(visit.url(&format!("/personnel/{agent}"))),
+                Fact::new(
+                    "Agent lié",
+                    format!("{} · {}", view.full_name(), view.matricule()),
+                )
+                .link(visit.url(&format!("/personnel/{agent}"))),
             );
         }
     } else {
         facts.push(Fact::new("Agent lié", ""));
     }
-    let password = if user.must_change_password { "à changer à la prochaine connexion" } else { "choisi par l’utilisateur" };
+    let password = if user.must_change_password {
+        "à changer à la prochaine connexion"
+    } else {
+        "choisi par l’utilisateur"
+    };
     facts.extend([
         Fact::new("Mot de passe", password),
-        Fact::new("Dernière connexion", user.last_login_at.map(catalogue::instant).unwrap_or_else(|| "jamais".to_owned())),
+        Fact::new(
+            "Dernière connexion",
+            user.last_login_at
+                .map(catalogue::instant)
+                .unwrap_or_else(|| "jamais".to_owned()),
+        ),
         Fact::new("Compte créé le", catalogue::instant(user.created_at)),
     ]);
     let name = user.fields.display_name.clone();
@@ -227,10 +305,15 @@ pub(super) async fn detail(
         own: visit.actor.user == Some(id),
         may_write: visit.may(Resource::User, Action::Write),
         facts: Facts { facts, rows: true },
-        sessions: sessions.iter().map(|session| SessionLine::of(&visit, session)).collect(),
-        journal: visit
-            .may(Resource::Journal, Action::Read)
-            .then(|| Query::new().and("user", id.to_string()).url(&visit.url("/journal"))),
+        sessions: sessions
+            .iter()
+            .map(|session| SessionLine::of(&visit, session))
+            .collect(),
+        journal: visit.may(Resource::Journal, Action::Read).then(|| {
+            Query::new()
+                .and("user", id.to_string())
+                .url(&visit.url("/journal"))
+        }),
         name,
     })
 }

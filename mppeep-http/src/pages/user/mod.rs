@@ -15,13 +15,31 @@ pub(super) fn routes() -> RouteTable {
     RouteTable::pages()
         .route("/admin/utilisateurs", get(list::show_list).needs(User, Read))
         .route("/admin/utilisateurs", post(form::create).needs(User, Write))
-        .route("/admin/utilisateurs/nouveau", get(form::new_form).needs(User, Write))
+        .route(
+            "/admin/utilisateurs/nouveau",
+            get(form::new_form).needs(User, Write),
+        )
         .route("/admin/utilisateurs/{id}", get(list::detail).needs(User, Read))
         .route("/admin/utilisateurs/{id}", post(form::update).needs(User, Write))
-        .route("/admin/utilisateurs/{id}/modifier", get(form::edit_form).needs(User, Write))
-        .route("/admin/utilisateurs/{id}/statut", post(form::set_status).needs(User, Write))
-        .route("/admin/utilisateurs/{id}/mot-de-passe", post(form::reset_password).needs(User, Write))
-        .route("/admin/utilisateurs/{id}/sessions", post(form::end_sessions).needs(User, Write))
-        .route("/admin/utilisateurs/{id}/droits", get(rights::of_user).needs(User, Read))
+        .route(
+            "/admin/utilisateurs/{id}/modifier",
+            get(form::edit_form).needs(User, Write),
+        )
+        .route(
+            "/admin/utilisateurs/{id}/statut",
+            post(form::set_status).needs(User, Write),
+        )
+        .route(
+            "/admin/utilisateurs/{id}/mot-de-passe",
+            post(form::reset_password).needs(User, Write),
+        )
+        .route(
+            "/admin/utilisateurs/{id}/sessions",
+            post(form::end_sessions).needs(User, Write),
+        )
+        .route(
+            "/admin/utilisateurs/{id}/droits",
+            get(rights::of_user).needs(User, Read),
+        )
         .route("/admin/roles", get(rights::roles).needs(User, Read))
 }

@@ -27,12 +27,19 @@ struct RightCell {
     rights: Vec<(&'static str, &'static str, &'static str)>,
 }
 
-const ACTIONS: [(Action, &str, &str); 3] =
-    [(Action::Read, "L", "lire"), (Action::Write, "É", "écrire"), (Action::Export, "X", "exporter")];
+const ACTIONS: [(Action, &str, &str); 3] = [
+    (Action::Read, "L", "lire"),
+    (Action::Write, "É", "écrire"),
+    (Action::Export, "X", "exporter"),
+];
 
 /// Everybody who may hold a right, in the order of the columns.
 fn holders() -> Vec<Holder> {
-    Role::ALL.iter().map(|role| Holder::Role(*role)).chain([Holder::Director]).collect()
+    Role::ALL
+        .iter()
+        .map(|role| Holder::Role(*role))
+        .chain([Holder::Director])
+        .collect()
 }
 
 fn cell(holder: Holder, resource: Resource) -> RightCell {
@@ -55,12 +62,24 @@ pub(super) async fn roles(visit: Visit) -> Result<Response, Problem> {
         Holder::Director => "Responsable inscrit d’une direction ou d’un programme",
     };
     show(&RolesPage {
-        frame: visit.frame(title).under("Utilisateurs", "/admin/utilisateurs").here(title),
-        heads: holders().into_iter().map(|holder| (catalogue::holder(holder), full(holder))).collect(),
+        frame: visit
+            .frame(title)
+            .under("Utilisateurs", "/admin/utilisateurs")
+            .here(title),
+        heads: holders()
+            .into_iter()
+            .map(|holder| (catalogue::holder(holder), full(holder)))
+            .collect(),
         lines: Resource::ALL
             .iter()
             .map(|resource| {
-                (resource.label(), holders().into_iter().map(|holder| cell(holder, *resource)).collect())
+                (
+                    resource.label(),
+                    holders()
+                        .into_iter()
+                        .map(|holder| cell(holder, *resource))
+                        .collect(),
+                )
             })
             .collect(),
     })
@@ -90,10 +109,15 @@ fn answer(actor: &Actor, resource: Resource, action: Action) -> Option<Answer> {
     }
     let held: Vec<&str> = GRANTS
         .iter()
-        .filter(|grant| grant.resource == resource && grant.action == action && applies(actor, grant.holder, grant.reach))
+        .filter(|grant| {
+            grant.resource == resource && grant.action == action && applies(actor, grant.holder, grant.reach)
+        })
         .map(|grant| catalogue::holder(grant.holder))
         .collect();
-    Some(Answer { reach: reach_of(&scope), why: held.join(", ") })
+    Some(Answer {
+        reach: reach_of(&scope),
+        why: held.join(", "),
+    })
 }
 
 /// Whether a cell of the table gives this account something.
@@ -157,7 +181,10 @@ pub(super) async fn of_user(visit: Visit, PathId(id): PathId<UserId>) -> Result<
         lines: Resource::ALL
             .iter()
             .map(|resource| {
-                let answers = ACTIONS.iter().map(|(action, ..)| answer(&actor, *resource, *action)).collect();
+                let answers = ACTIONS
+                    .iter()
+                    .map(|(action, ..)| answer(&actor, *resource, *action))
+                    .collect();
                 (resource.label(), answers)
             })
             .collect(),
@@ -173,20 +200,35 @@ mod tests {
     fn every_grant_is_in_the_table_shown() {
         let shown: usize = Resource::ALL
             .iter()
-            .flat_map(|resource| holders().into_iter().map(|holder| cell(holder, *resource).rights.len()))
+            .flat_map(|resource| {
+                holders()
+                    .into_iter()
+                    .map(|holder| cell(holder, *resource).rights.len())
+            })
             .sum();
         assert_eq!(shown, GRANTS.len());
     }
 
     #[test]
     fn an_answer_says_how_far_and_why() {
-        let mut actor = Actor { roles: [Role::Cs, Role::Agent].into(), ..Actor::operator("test") };
+        let mut actor = Actor {
+            roles: [Role::Cs, Role::Agent].into(),
+            ..Actor::operator("test")
+        };
         assert!(answer(&actor, Resource::Career, Action::Read).is_none());
-        actor.departments.insert(DepartmentId::from_uuid(uuid::Uuid::from_u128(1)));
+        actor
+            .departments
+            .insert(DepartmentId::from_uuid(uuid::Uuid::from_u128(1)));
         let found = answer(&actor, Resource::Career, Action::Read).unwrap();
-        assert_eq!((found.reach.as_str(), found.why.as_str()), ("1 service", "Chef de service"));
+        assert_eq!(
+            (found.reach.as_str(), found.why.as_str()),
+            ("1 service", "Chef de service")
+        );
         let directory = answer(&actor, Resource::Directory, Action::Read).unwrap();
-        assert_eq!((directory.reach.as_str(), directory.why.as_str()), ("tout", "Agent, Chef de service"));
+        assert_eq!(
+            (directory.reach.as_str(), directory.why.as_str()),
+            ("tout", "Agent, Chef de service")
+        );
         assert!(answer(&actor, Resource::User, Action::Write).is_none());
     }
 }

@@ -85,14 +85,13 @@ impl SqliteStore {
                 .after_release(|conn, _| Box::pin(is_idle(conn)))
         };
         let only_reads = connect.clone().pragma("query_only", "ON");
+        // Room for the index pages that a large import touches; readers leave caching to the system.
+        let writes = connect.pragma("cache_size", "-4000").optimize_on_close(true, 400);
         let store = Self {
             path: path.to_owned(),
             time: options.time,
             busy_timeout: options.busy_timeout,
-            writer: pool(1)
-                .connect_with(connect.optimize_on_close(true, 400))
-                .await
-                .map_err(failed)?,
+            writer: pool(1).connect_with(writes).await.map_err(failed)?,
             readers: pool(options.readers.max(1))
                 .connect_with(only_reads.clone())
                 .await
@@ -147,7 +146,7 @@ pub(crate) fn connect_options(path: &Path, busy_timeout: Duration) -> SqliteConn
         .busy_timeout(busy_timeout)
         .foreign_keys(true)
         .synchronous(SqliteSynchronous::Full)
-        .pragma("cache_size", "-16000")
+        .pragma("cache_size", "-2000")
         .pragma("journal_size_limit", "33554432")
         .pragma("temp_store", "MEMORY")
         .pragma("trusted_schema", "OFF")

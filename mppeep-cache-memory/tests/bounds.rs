@@ -1,4 +1,5 @@
 //! What is particular to memory: its bounds, and a second opinion on the limiter.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::num::NonZeroU32;
 use std::sync::Arc;

@@ -1,4 +1,5 @@
 //! Cached loading of the core over the cache in memory, and over caches that fail (CAC-2, 5, 6, 7).
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

@@ -2,6 +2,7 @@
 //!
 //! They are what people write first: read, then write; one counter for everything; keys glued together. Between the
 //! two steps each of them lets others run, as a network would.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[path = "naive/cache.rs"]
 mod cache;

@@ -134,7 +134,11 @@ impl PersonnelService {
     ///
     /// # Errors
     /// `Forbidden`, `Store`.
-    pub async fn get_many(&self, actor: &Actor, ids: &[PersonnelId]) -> Result<Vec<PersonnelView>, ServiceError> {
+    pub async fn get_many(
+        &self,
+        actor: &Actor,
+        ids: &[PersonnelId],
+    ) -> Result<Vec<PersonnelView>, ServiceError> {
         require(actor, Resource::Directory, Action::Read)?;
         let mut unit = self.context.store().begin_read().await?;
         let found = unit.personnel().find_many(ids).await?;
@@ -153,7 +157,11 @@ impl PersonnelService {
     ) -> Result<Personnel, ServiceError> {
         let not_found = || ServiceError::NotFound(EntityKind::Personnel);
         let personnel = unit.personnel().find(id).await?.ok_or_else(not_found)?;
-        if may_know(actor, &personnel) { Ok(personnel) } else { Err(not_found()) }
+        if may_know(actor, &personnel) {
+            Ok(personnel)
+        } else {
+            Err(not_found())
+        }
     }
 
     /// Files that may be of the person described.

@@ -12,6 +12,8 @@ mod rules;
 pub(crate) use admin::*;
 pub(crate) use fields::{changes, field_name, field_value, personnel_field};
 pub(crate) use format::*;
-pub(crate) use labels::{Label, action_tone, appraisal_badge, category, choices, period, position_badge, role_short};
+pub(crate) use labels::{
+    Label, action_tone, appraisal_badge, category, choices, period, position_badge, role_short,
+};
 pub(crate) use notes::note;
 pub(crate) use rules::{form_errors, rule_message};

@@ -2,8 +2,8 @@
 
 mod absence;
 mod account;
-mod activity;
 mod accueil;
+mod activity;
 pub(crate) mod charts;
 mod dashboard;
 mod error;

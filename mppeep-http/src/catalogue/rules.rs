@@ -103,6 +103,10 @@ mod tests {
             }),
             "Cette date doit suivre « Date de naissance »."
         );
+        let usual = Rule::Format {
+            expected: MatriculePattern::DEFAULT.to_owned(),
+        };
+        assert!(!rule_message(&usual).contains('['));
         let errors = form_errors(&Violations::one(
             "grade",
             Rule::Unknown {

@@ -30,6 +30,9 @@ use crate::problem::Problem;
 /// Most rows of one page.
 pub(super) const MAX_ROWS: u32 = 200;
 
+/// Highest number of a page; the offset of its rows then always fits.
+pub(super) const MAX_PAGE: u32 = 1_000_000;
+
 /// Rows of a page when the client does not say.
 const USUAL_ROWS: u32 = 50;
 
@@ -84,20 +87,11 @@ pub(super) fn page_request(
             Cursor::decode(text).ok_or_else(|| wrong("cursor", "format", "Ce curseur n’est pas valide."))?,
         ),
         (None, None) => PageStart::First,
-        (None, Some(page)) => {
-            let offset = page.checked_sub(1).and_then(|before| before.checked_mul(rows));
-            match offset.filter(|offset| i32::try_from(*offset).is_ok()) {
-                Some(0) => PageStart::First,
-                Some(offset) => PageStart::Offset(offset),
-                None => {
-                    return Err(out_of_range(
-                        "page",
-                        1,
-                        u32::try_from(i32::MAX).unwrap_or(u32::MAX) / rows,
-                    ));
-                }
-            }
+        (None, Some(page)) if !(1..=MAX_PAGE).contains(&page) => {
+            return Err(out_of_range("page", 1, MAX_PAGE));
         }
+        (None, Some(1)) => PageStart::First,
+        (None, Some(page)) => PageStart::Offset((page - 1) * rows),
     };
     Ok(PageRequest { limit: rows, start })
 }
@@ -125,7 +119,7 @@ macro_rules! list_query {
             /// Where the page starts: `next_cursor` of the page before.
             cursor: Option<String>,
             /// Number of the page, from 1, when there is no cursor.
-            #[param(minimum = 1, example = 1)]
+            #[param(minimum = 1, maximum = 1000000, example = 1)]
             page: Option<u32>,
             /// Rows of a page, when there is no `limit`.
             #[param(minimum = 1, maximum = 200, example = 50)]
@@ -366,6 +360,7 @@ mod tests {
             (Some(201), None, None, Some(1), "limit"),
             (None, None, Some(0), None, "page"),
             (None, None, Some(u32::MAX), Some(200), "page"),
+            (None, None, Some(MAX_PAGE + 1), None, "page"),
         ] {
             assert_eq!(
                 status(page_request(limit, cursor, page, size)),

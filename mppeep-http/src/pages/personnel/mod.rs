@@ -7,6 +7,7 @@ mod facts;
 mod fields;
 pub(crate) mod filters;
 pub(crate) mod form;
+mod header;
 pub(crate) mod list;
 mod sheet;
 

@@ -18,13 +18,13 @@ use mppeep_core::services::personnel::Reveal;
 use mppeep_core::services::personnel_view::PersonnelView;
 use serde::Deserialize;
 
-use super::columns;
-use super::facts::{career_facts, civil_facts, contact_facts, explain, fact, private_facts};
+use super::facts::{career_facts, civil_facts, contact_facts, fact, private_facts};
+use super::header::{Header, header};
 use crate::app::AppState;
 use crate::catalogue::{self, Label};
 use crate::extract::{PathId, QueryParams};
 use crate::pages::frame::Frame;
-use crate::pages::ui::{Badge, Diff, Event, Fact, Facts, Tab, Tabs, Timeline, Tone, initials};
+use crate::pages::ui::{Badge, Diff, Event, Fact, Facts, Tab, Tabs, Timeline};
 use crate::pages::visit::{Visit, show};
 use crate::problem::Problem;
 
@@ -96,21 +96,6 @@ enum Content {
         lines: Vec<HistoryLine>,
         total: u64,
     },
-}
-
-/// What stands above the tabs.
-struct Header {
-    name: String,
-    initials: String,
-    matricule: String,
-    job_title: String,
-    unit: String,
-    unit_path: String,
-    badges: Vec<Badge>,
-    facts: Facts,
-    completeness: Option<u8>,
-    missing: String,
-    archived: String,
 }
 
 #[derive(Template)]
@@ -270,98 +255,6 @@ fn tabs(visit: &Visit, agent: &PersonnelView, current: &str) -> Tabs {
             })
             .collect(),
     }
-}
-
-/// The chief whom the agent answers to: the nearest head above who is not the agent himself.
-fn chief(agent: &PersonnelView, units: &Organisation) -> Option<PersonnelId> {
-    let (department, directorate, programme) = units.lineage(agent.department()?)?;
-    [&department.fields, &directorate.fields, &programme.fields]
-        .into_iter()
-        .filter_map(|unit| unit.head)
-        .find(|head| *head != agent.id())
-}
-
-async fn header(
-    visit: &Visit,
-    state: &AppState,
-    agent: &PersonnelView,
-    units: &Organisation,
-) -> Result<Header, Problem> {
-    let text = |field| agent.get(field).unwrap_or_default();
-    let (unit, unit_path) = match agent.department().and_then(|id| units.lineage(id)) {
-        Some((department, directorate, programme)) => (
-            department.fields.name.clone(),
-            format!("{} ▸ {}", directorate.fields.name, programme.fields.name),
-        ),
-        None => ("Sans affectation".to_owned(), String::new()),
-    };
-    let mut badges: Vec<Badge> = agent
-        .position()
-        .map(catalogue::position_badge)
-        .into_iter()
-        .collect();
-    if let Some(grade) = agent.grade() {
-        let step = agent
-            .get(PersonnelField::Step)
-            .map(|step| format!(", échelon {step}"))
-            .unwrap_or_default();
-        let index = agent
-            .get(PersonnelField::SalaryIndex)
-            .map(|index| format!(", indice {index}"));
-        badges.push(Badge::new(
-            format!("{grade}{step}{}", index.unwrap_or_default()),
-            Tone::Neutral,
-        ));
-    }
-    if agent.is_archived() {
-        badges.push(Badge::new("Archivé", Tone::Warning));
-    }
-    let mut facts = Vec::new();
-    if let Some(id) = chief(agent, units)
-        && let Ok(head) = state
-            .services
-            .personnel
-            .get(&visit.actor, id, Reveal::Hidden)
-            .await
-    {
-        facts.push(
-            Fact::new("Supérieur (N+1)", head.full_name()).link(visit.url(&format!("/personnel/{id}"))),
-        );
-    }
-    if let Some(served) = agent.seniority(visit.today) {
-        facts.push(Fact::new("Ancienneté", columns::seniority(served)));
-    }
-    if let Some(derived) = agent.retirement(&visit.settings) {
-        let fact = Fact::new("Départ à la retraite", catalogue::date(derived.date));
-        facts.push(fact.why(explain(&derived, agent)));
-    }
-    let missing: Vec<&str> = agent
-        .missing()
-        .into_iter()
-        .map(catalogue::personnel_field)
-        .collect();
-    Ok(Header {
-        name: agent.full_name(),
-        initials: initials(
-            &text(PersonnelField::GivenNames),
-            &text(PersonnelField::FamilyName),
-        ),
-        matricule: agent.matricule().to_owned(),
-        job_title: text(PersonnelField::JobTitle),
-        unit,
-        unit_path,
-        badges,
-        facts: Facts { facts, rows: false },
-        completeness: agent.completeness_percent(),
-        missing: missing.join(", "),
-        archived: agent.departure().map_or_else(String::new, |departure| {
-            format!(
-                "Parti le {} : {}",
-                catalogue::date(departure.date),
-                departure.reason.label().to_lowercase()
-            )
-        }),
-    })
 }
 
 fn identity(visit: &Visit, agent: &PersonnelView) -> Content {

@@ -10,6 +10,7 @@ mod dashboard;
 mod evaluations;
 mod organisation;
 mod personnel;
+mod personnel_fields;
 mod personnel_wire;
 mod schema;
 mod session;

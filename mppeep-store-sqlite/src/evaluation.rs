@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::codec::{instant, micros, number};
 use crate::error::{self, ADAPTER};
-use crate::filter::{Builder, page_of, push_limit, push_scope, push_unit, push_words};
+use crate::filter::{Builder, asks_of_agents, page_of, push_limit, push_scope, push_unit, push_words};
 use crate::unit::Handle;
 
 const ENTITY: &str = "evaluation";
@@ -127,15 +127,11 @@ fn position(cursor: &Cursor) -> Option<(i64, &str)> {
     Some((year.parse().ok()?, name))
 }
 
-fn build(filter: &EvaluationFilter, page: &PageRequest) -> Builder {
-    // Every row has its agent; the outer join lets SQLite leave the agents out where nothing is asked of them.
-    let mut query = Builder::new(
-        "WITH filtered AS NOT MATERIALIZED (SELECT e.evaluation_id AS id, e.year, p.name_key \
-         FROM evaluation AS e LEFT JOIN personnel AS p ON p.personnel_id = e.personnel_id WHERE 1",
-    );
-    push_scope(&mut query, &filter.scope);
-    push_unit(&mut query, filter.unit);
-    push_words(&mut query, &filter.words, false);
+/// The conditions of a filter, on `e` and, where agents matter, on `p`.
+fn push_conditions(query: &mut Builder, filter: &EvaluationFilter) {
+    push_scope(query, &filter.scope);
+    push_unit(query, filter.unit);
+    push_words(query, &filter.words, false);
     if let Some(personnel) = filter.personnel {
         query
             .push(" AND e.personnel_id = ")
@@ -156,6 +152,22 @@ fn build(filter: &EvaluationFilter, page: &PageRequest) -> Builder {
              OR e.diligence IS NULL OR e.working_relations IS NULL)",
         );
     }
+}
+
+fn build(filter: &EvaluationFilter, page: &PageRequest) -> Builder {
+    // What is counted is joined with the agents only where something is asked of them: looking up thirty thousand of
+    // them is most of the cost of the page.
+    let mut query = Builder::new("WITH counted AS (SELECT count(*) AS total FROM evaluation AS e");
+    if asks_of_agents(&filter.scope, filter.unit, &filter.words) {
+        query.push(" JOIN personnel AS p ON p.personnel_id = e.personnel_id");
+    }
+    query.push(" WHERE 1");
+    push_conditions(&mut query, filter);
+    query.push(
+        "), filtered AS NOT MATERIALIZED (SELECT e.evaluation_id AS id, e.year, p.name_key \
+         FROM evaluation AS e JOIN personnel AS p ON p.personnel_id = e.personnel_id WHERE 1",
+    );
+    push_conditions(&mut query, filter);
     query.push("), page AS MATERIALIZED (SELECT f.id, f.year, f.name_key FROM filtered AS f");
     if let PageStart::After(cursor) = &page.start
         && let Some((year, name)) = position(cursor)
@@ -178,7 +190,7 @@ fn build(filter: &EvaluationFilter, page: &PageRequest) -> Builder {
         ") SELECT t.total, page.name_key, e.evaluation_id AS id, e.personnel_id, e.year, e.technical_competence, \
          e.organisation, e.initiative, e.diligence, e.working_relations, e.observations, e.final_mark, e.version, \
          e.created_at, e.updated_at, p.matricule, p.family_name || ' ' || p.given_names AS full_name, \
-         d.name AS department_name FROM (SELECT count(*) AS total FROM filtered) AS t LEFT JOIN page ON 1 \
+         d.name AS department_name FROM counted AS t LEFT JOIN page ON 1 \
          LEFT JOIN evaluation AS e ON e.evaluation_id = page.id \
          LEFT JOIN personnel AS p ON p.personnel_id = e.personnel_id \
          LEFT JOIN department AS d ON d.department_id = p.department_id ORDER BY page.year DESC, page.name_key, page.id",

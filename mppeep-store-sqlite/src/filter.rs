@@ -48,6 +48,11 @@ pub(crate) fn push_scope(query: &mut Builder, scope: &Scope) {
     query.push(")");
 }
 
+/// Whether these conditions look at agents.
+pub(crate) fn asks_of_agents(scope: &Scope, unit: Option<UnitRef>, words: &[String]) -> bool {
+    !scope.everything || unit.is_some() || !words.is_empty()
+}
+
 /// Agents of a unit and below it.
 pub(crate) fn push_unit(query: &mut Builder, unit: Option<UnitRef>) {
     match unit {

@@ -150,7 +150,7 @@ pub(crate) fn connect_options(path: &Path, busy_timeout: Duration) -> SqliteConn
         .pragma("journal_size_limit", "33554432")
         .pragma("temp_store", "MEMORY")
         .pragma("trusted_schema", "OFF")
-        .statement_cache_capacity(200)
+        .statement_cache_capacity(48)
 }
 
 /// Makes the file, readable by its owner only: it will hold people's data.

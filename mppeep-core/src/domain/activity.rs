@@ -51,7 +51,7 @@ codes! {
         LoggedIn = "logged_in",
         /// A login failed.
         LoginFailed = "login_failed",
-        /// An address, or an account, tried too often.
+        /// An address failed for the last time before it may not try for a while.
         LoginBlocked = "login_blocked",
         /// Somebody logged out.
         LoggedOut = "logged_out",

@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use super::context::{Context, require};
+use super::context::{Context, Note, require, require_all};
 use super::error::ServiceError;
-use crate::domain::activity::{Activity, EntityKind};
+use crate::domain::activity::{Activity, ActivityAction, EntityKind};
 use crate::domain::id::PersonnelId;
 use crate::domain::permission::{Action, Actor, Resource, resource_of};
 use crate::domain::personnel::PersonnelField;
 use crate::domain::user::Role;
 use crate::ports::activity::ActivityFilter;
-use crate::ports::page::{Page, PageRequest};
+use crate::ports::page::{Page, PageRequest, PageStart};
 
 /// A line as one reader may see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +20,9 @@ pub struct ActivityView {
     /// Codes of the fields whose values were taken out.
     pub hidden_fields: Vec<String>,
 }
+
+/// Lines read at once for an export.
+const EXPORT_PAGE: u32 = 500;
 
 /// The activity journal.
 pub struct ActivityService {
@@ -81,6 +84,44 @@ impl ActivityService {
         let mut unit = self.context.store().begin_read().await?;
         let page = unit.activities().list(&filter, page).await?;
         Ok(page.map(|activity| view(actor, activity)))
+    }
+
+    /// The lines that a filter finds, the latest first and at most `max`, to be taken out of the house; that they were
+    /// is noted.
+    ///
+    /// # Errors
+    /// `Forbidden`, `Store`.
+    pub async fn export(
+        &self,
+        actor: &Actor,
+        filter: &ActivityFilter,
+        max: usize,
+    ) -> Result<Vec<ActivityView>, ServiceError> {
+        require_all(actor, Resource::Journal, Action::Export)?;
+        let mut lines = Vec::new();
+        let mut request = PageRequest::first(EXPORT_PAGE);
+        while lines.len() < max {
+            let page = self.list(actor, filter.clone(), &request).await?;
+            lines.extend(page.rows);
+            match page.next {
+                Some(cursor) => request.start = PageStart::After(cursor),
+                None => break,
+            }
+        }
+        lines.truncate(max);
+        let note = Note {
+            action: ActivityAction::Exported,
+            entity: EntityKind::Transfer,
+            entity_id: None,
+            subject: None,
+            label: format!("journal · {}", lines.len()),
+            changes: Vec::new(),
+        };
+        let line = self.context.activity(actor, note);
+        let mut unit = self.context.store().begin().await?;
+        unit.activities().append(&[line]).await?;
+        self.context.commit(unit, &[]).await?;
+        Ok(lines)
     }
 
     /// The history of one agent's file, with his absences and evaluations.

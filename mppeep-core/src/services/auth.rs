@@ -118,7 +118,7 @@ impl AuthService {
                 user: Box::new(user),
             }),
             None => {
-                self.note_failure(&request).await?;
+                self.note_failure(&request, remaining == 0).await?;
                 Ok(LoginOutcome::Wrong { remaining })
             }
         }
@@ -211,27 +211,37 @@ impl AuthService {
         Ok(Some((token, user)))
     }
 
-    async fn note_failure(&self, request: &LoginRequest) -> Result<(), ServiceError> {
+    /// Notes a failure, and that it was the one that blocks the address. What was typed is kept only when it is an
+    /// address: people type passwords into the wrong field.
+    async fn note_failure(&self, request: &LoginRequest, blocks: bool) -> Result<(), ServiceError> {
         let actor = Actor {
             roles: std::collections::BTreeSet::new(),
             address: Some(request.address.clone()),
             request_id: request.request_id.clone(),
             ..Actor::operator("")
         };
-        let printable: String = request.email.chars().filter(|c| !c.is_control()).collect();
-        let line = self.context.activity(
-            &actor,
-            Note {
-                action: ActivityAction::LoginFailed,
-                entity: EntityKind::Session,
-                entity_id: None,
-                subject: None,
-                label: bounded(&printable, 120),
-                changes: Vec::new(),
-            },
-        );
+        let label = Email::parse(&request.email)
+            .map(|email| bounded(email.as_str(), 120))
+            .unwrap_or_default();
+        let line = |action| {
+            self.context.activity(
+                &actor,
+                Note {
+                    action,
+                    entity: EntityKind::Session,
+                    entity_id: None,
+                    subject: None,
+                    label: label.clone(),
+                    changes: Vec::new(),
+                },
+            )
+        };
+        let mut lines = vec![line(ActivityAction::LoginFailed)];
+        if blocks {
+            lines.push(line(ActivityAction::LoginBlocked));
+        }
         let mut unit = self.context.store().begin().await?;
-        unit.activities().append(&[line]).await?;
+        unit.activities().append(&lines).await?;
         self.context.commit(unit, &[]).await
     }
 

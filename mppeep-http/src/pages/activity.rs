@@ -15,7 +15,6 @@ use mppeep_core::domain::permission::{Action, Resource};
 use mppeep_core::domain::settings::SettingsSection;
 use mppeep_core::domain::text;
 use mppeep_core::ports::activity::ActivityFilter;
-use mppeep_core::ports::page::{PageRequest, PageStart};
 use mppeep_core::services::activity::{ActivityService, ActivityView};
 use serde::Deserialize;
 use uuid::Uuid;
@@ -31,8 +30,6 @@ use crate::routes::{RouteTable, get};
 
 /// Lines of an export at most.
 const EXPORT_MAX: usize = 50_000;
-/// Lines read at a time for an export.
-const EXPORT_BATCH: u32 = 1_000;
 /// What stands where a value is not for the reader.
 const MASKED: &str = "masqué (réservé)";
 
@@ -405,23 +402,14 @@ async fn export(visit: Visit, QueryParams(asked): QueryParams<JournalQuery>) -> 
             "Requête",
         ],
     );
-    let mut request = PageRequest::first(EXPORT_BATCH);
-    let mut lines = 0;
-    loop {
-        let page = visit
-            .state
-            .services
-            .activity
-            .list(&visit.actor, filter.clone(), &request)
-            .await?;
-        lines += page.rows.len();
-        for row in &page.rows {
-            export_line(&mut table, row, &units);
-        }
-        match page.next {
-            Some(cursor) if lines < EXPORT_MAX => request.start = PageStart::After(cursor),
-            _ => break,
-        }
+    let lines = visit
+        .state
+        .services
+        .activity
+        .export(&visit.actor, &filter, EXPORT_MAX)
+        .await?;
+    for row in &lines {
+        export_line(&mut table, row, &units);
     }
     let name = format!("journal-{}.csv", visit.today);
     let mut response = table.into_response();

@@ -1,7 +1,9 @@
 //! Login accounts.
 
+use mppeep_core::domain::activity::ActivityAction;
 use mppeep_core::domain::personnel::PersonnelField as F;
 use mppeep_core::domain::user::{Role, UserInput};
+use mppeep_core::ports::activity::ActivityFilter;
 use mppeep_core::services::ServiceError;
 use mppeep_core::services::auth::LoginOutcome;
 use mppeep_core::services::users::FirstAdministrator;
@@ -135,4 +137,32 @@ async fn weak_passwords_are_refused_with_everything_else_that_is_wrong() {
         .map(|violation| violation.field.as_str())
         .collect();
     assert_eq!(fields, ["email", "roles", "password"]);
+}
+
+#[tokio::test]
+async fn taking_the_journal_out_of_the_house_is_noted() {
+    let world = World::new().await;
+    world.file("AA-001", &[]).await;
+    let filter = ActivityFilter::default();
+    let refused = world
+        .activity
+        .export(&world.of_role(Role::Sdrh), &filter, 100)
+        .await;
+    assert!(
+        matches!(refused, Err(ServiceError::Forbidden { .. })),
+        "{refused:?}"
+    );
+    let lines = world
+        .activity
+        .export(&world.of_role(Role::Admin), &filter, 100)
+        .await
+        .unwrap();
+    assert_eq!(lines.len(), 1);
+    assert!(
+        world
+            .journal()
+            .await
+            .iter()
+            .any(|line| line.action == ActivityAction::Exported)
+    );
 }

@@ -118,14 +118,10 @@ async fn five_failures_block_the_address_and_nothing_tells_accounts_apart() {
         world.login(EMAIL, PASSWORD, "192.0.2.1").await,
         LoginOutcome::In { .. }
     ));
-    let failures = world.journal().await;
-    assert_eq!(
-        failures
-            .iter()
-            .filter(|line| line.action == ActivityAction::LoginFailed)
-            .count(),
-        5
-    );
+    let journal = world.journal().await;
+    let count = |action| journal.iter().filter(|line| line.action == action).count();
+    assert_eq!(count(ActivityAction::LoginFailed), 5);
+    assert_eq!(count(ActivityAction::LoginBlocked), 1, "the fifth failure blocks");
 }
 
 #[tokio::test]
@@ -295,4 +291,17 @@ async fn one_ends_ones_own_sessions_from_the_profile() {
     assert!(opens(&world, &here).await && !opens(&world, &third).await);
     world.auth.logout(&actor, &here).await.unwrap();
     assert!(!opens(&world, &here).await);
+}
+
+#[tokio::test]
+async fn a_password_typed_into_the_wrong_field_is_not_kept() {
+    let world = World::new().await;
+    world.login(PASSWORD, "", "192.0.2.1").await;
+    assert!(
+        world
+            .journal()
+            .await
+            .iter()
+            .all(|line| !line.label.contains("pluie"))
+    );
 }

@@ -165,7 +165,7 @@ pub(crate) enum Format {
 
 #[derive(Debug, Args)]
 pub(crate) struct Backup {
-    /// The file to write [default: backups/mppeep-<time>.db in the data folder]
+    /// The file to write [default: backups/mppeep-TIME.db in the data folder]
     pub(crate) file: Option<PathBuf>,
 }
 

@@ -72,7 +72,7 @@ pub fn line(text: &str, max: usize) -> Result<String, Rule> {
 /// Several lines of text, trimmed, composed, with line ends made `\n`, of 1 to `max` characters.
 ///
 /// # Errors
-/// As [`line`].
+/// As [`line()`].
 pub fn paragraph(text: &str, max: usize) -> Result<String, Rule> {
     let unified = text.replace("\r\n", "\n");
     if unified.chars().any(|c| is_forbidden(c) || c == '\r') {

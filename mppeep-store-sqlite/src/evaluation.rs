@@ -165,7 +165,7 @@ fn build(filter: &EvaluationFilter, page: &PageRequest) -> Builder {
     push_conditions(&mut query, filter);
     query.push(
         "), filtered AS NOT MATERIALIZED (SELECT e.evaluation_id AS id, e.year, p.name_key \
-         FROM evaluation AS e JOIN personnel AS p ON p.personnel_id = e.personnel_id WHERE 1",
+         FROM evaluation AS e CROSS JOIN personnel AS p ON p.personnel_id = e.personnel_id WHERE 1",
     );
     push_conditions(&mut query, filter);
     query.push("), page AS MATERIALIZED (SELECT f.id, f.year, f.name_key FROM filtered AS f");

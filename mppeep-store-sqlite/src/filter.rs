@@ -193,7 +193,7 @@ pub(crate) fn page_of<T>(
     limit: u32,
     total: i64,
 ) -> Result<Page<T>, BackendError> {
-    let limit = usize::try_from(limit.max(1)).unwrap_or(usize::MAX);
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let more = listed.len() > limit;
     listed.truncate(limit);
     let next = listed.last().filter(|_| more).map(|(cursor, _)| cursor.clone());
@@ -213,9 +213,15 @@ pub(crate) fn push_sort_value(query: &mut Builder, value: &SortValue) {
     };
 }
 
-/// Where a page starts and ends; one row more than asked for tells whether there is a next one.
+/// Where a page starts and ends; one row more than asked for tells whether there is a next one,
+/// and none is looked for when only the total is asked.
 pub(crate) fn push_limit(query: &mut Builder, page: &PageRequest) {
-    query.push(" LIMIT ").push_bind(i64::from(page.limit.max(1)) + 1);
+    let rows = if page.limit == 0 {
+        0
+    } else {
+        i64::from(page.limit) + 1
+    };
+    query.push(" LIMIT ").push_bind(rows);
     if let PageStart::Offset(offset) = page.start {
         query.push(" OFFSET ").push_bind(i64::from(offset));
     }

@@ -55,7 +55,7 @@ pub enum PageStart {
 /// A page asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PageRequest {
-    /// Rows at most, at least 1.
+    /// Rows at most; none asks for the total alone.
     pub limit: u32,
     /// Where it starts.
     pub start: PageStart,
@@ -68,6 +68,11 @@ impl PageRequest {
             limit,
             start: PageStart::First,
         }
+    }
+
+    /// No row: only how many there are.
+    pub fn total_only() -> Self {
+        Self::first(0)
     }
 }
 

@@ -5,6 +5,7 @@ use mppeep_core::domain::evaluation::{Criterion, EvaluationInput};
 use mppeep_core::domain::personnel::PersonnelField as F;
 use mppeep_core::domain::user::Role;
 use mppeep_core::ports::absence::AbsenceFilter;
+use mppeep_core::ports::evaluation::EvaluationFilter;
 use mppeep_core::ports::page::PageRequest;
 use mppeep_core::ports::personnel::{PersonnelFilter, PersonnelSort};
 use mppeep_core::services::ServiceError;
@@ -158,6 +159,43 @@ async fn absences_stay_in_the_scope_of_their_reader() {
     assert!(
         matches!(recording, Err(ServiceError::Forbidden { .. })),
         "{recording:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_list_can_be_asked_for_its_total_alone() {
+    let world = World::new().await;
+    let chief = world.chief();
+    let id = world.file("AA-001", &[]).await.id();
+    for day in ["2026-03-02", "2026-04-01", "2026-05-04"] {
+        world
+            .absences
+            .record(&chief, id, &absence("short_leave", day, day))
+            .await
+            .unwrap();
+    }
+    for (year, mark) in [(2025, "13"), (2026, "14,5")] {
+        world
+            .evaluations
+            .record(&chief, id, &marks(year, mark))
+            .await
+            .unwrap();
+    }
+    let page = PageRequest::total_only();
+    let absences = world
+        .absences
+        .list(&chief, AbsenceFilter::default(), &page)
+        .await
+        .unwrap();
+    assert_eq!((absences.total, absences.rows.len(), absences.next), (3, 0, None));
+    let evaluations = world
+        .evaluations
+        .list(&chief, EvaluationFilter::default(), &page)
+        .await
+        .unwrap();
+    assert_eq!(
+        (evaluations.total, evaluations.rows.len(), evaluations.next),
+        (2, 0, None)
     );
 }
 

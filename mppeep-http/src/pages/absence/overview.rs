@@ -63,7 +63,7 @@ pub(super) async fn show_overview(visit: Visit) -> Result<Response, Problem> {
     for kind in AbsenceType::ALL {
         let filter = touching(month_start, month_end, Some(*kind));
         let count = service
-            .list(&visit.actor, filter, &PageRequest::first(1))
+            .list(&visit.actor, filter, &PageRequest::total_only())
             .await?
             .total;
         month_total += count;

@@ -268,7 +268,7 @@ async fn spread(
             .state
             .services
             .evaluations
-            .list(&visit.actor, narrower, &PageRequest::first(1))
+            .list(&visit.actor, narrower, &PageRequest::total_only())
             .await?;
         let mark = |hundredths: u16| catalogue::hundredths_short(i64::from(hundredths));
         let url = query

@@ -54,7 +54,7 @@ fn is_room(name: &str) -> bool {
 }
 
 /// The rooms that each room may name. Everything else is forbidden.
-const ARROWS: [(&str, &[&str]); 13] = [
+const ARROWS: [(&str, &[&str]); 15] = [
     ("mppeep-core", &[]),
     ("mppeep-conformance", &["mppeep-core"]),
     ("mppeep-store-sqlite", &["mppeep-core"]),
@@ -64,6 +64,8 @@ const ARROWS: [(&str, &[&str]); 13] = [
     ("mppeep-password", &["mppeep-core"]),
     ("mppeep-spreadsheet", &["mppeep-core"]),
     ("mppeep-demo", &["mppeep-core"]),
+    ("mppeep-mail", &["mppeep-core"]),
+    ("mppeep-testbed", &[]),
     ("mppeep-http", &["mppeep-core"]),
     (
         "mppeep",
@@ -77,16 +79,20 @@ const ARROWS: [(&str, &[&str]); 13] = [
             "mppeep-password",
             "mppeep-spreadsheet",
             "mppeep-demo",
+            "mppeep-mail",
         ],
     ),
-    ("mppeep-tests", &["mppeep-core", "mppeep-http"]),
+    ("mppeep-tests", &["mppeep-core", "mppeep-http", "mppeep-testbed"]),
     (
         "mppeep-benches",
         &[
             "mppeep-core",
             "mppeep-tests",
             "mppeep-store-sqlite",
+            "mppeep-store-pg",
             "mppeep-cache-memory",
+            "mppeep-cache-redis",
+            "mppeep-testbed",
             "mppeep-password",
             "mppeep-demo",
             "mppeep-spreadsheet",

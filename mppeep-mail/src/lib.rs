@@ -1,0 +1,1 @@
+//! Mail of mppeep over SMTP.

@@ -25,6 +25,10 @@ codes! {
         Setting = "setting",
         /// An import or export of files.
         Transfer = "transfer",
+        /// A salary slip, or the slips of a month.
+        Slip = "slip",
+        /// A job of the queue.
+        Job = "job",
     }
 }
 
@@ -59,6 +63,14 @@ codes! {
         SessionsEnded = "sessions_ended",
         /// A password was changed or set.
         PasswordChanged = "password_changed",
+        /// Salaries were computed.
+        Computed = "computed",
+        /// What somebody else had made was validated.
+        Validated = "validated",
+        /// A new password was asked for by mail.
+        PasswordResetAsked = "password_reset_asked",
+        /// An account was invited by mail.
+        Invited = "invited",
         /// The privacy charter was accepted.
         CharterAccepted = "charter_accepted",
     }

@@ -71,4 +71,10 @@ identifiers! {
     HolidayId;
     /// An uploaded import.
     ImportId;
+    /// A job of the queue.
+    JobId;
+    /// A notice to a user.
+    NoticeId;
+    /// A salary slip.
+    SlipId;
 }

@@ -32,6 +32,10 @@ codes! {
         User = "user",
         /// Settings.
         Setting = "setting",
+        /// Salary slips.
+        Payroll = "payroll",
+        /// Jobs, mail and scheduled tasks.
+        Queue = "queue",
     }
 }
 
@@ -44,6 +48,8 @@ codes! {
         Write = "write",
         /// « Exporter ».
         Export = "export",
+        /// « Valider » what somebody else made.
+        Validate = "validate",
     }
 }
 
@@ -93,7 +99,7 @@ const fn grant(holder: Holder, resource: Resource, action: Action, reach: Reach)
 
 /// The whole table. What is not granted here is denied.
 pub const GRANTS: &[Grant] = {
-    use Action::{Export as X, Read as L, Write as E};
+    use Action::{Export as X, Read as L, Validate as V, Write as E};
     use Holder::{Director, Role as R};
     use Reach::{Demonstration as D, Everything as T, Own as M, Units as S};
     use Resource as On;
@@ -169,6 +175,15 @@ pub const GRANTS: &[Grant] = {
         grant(R(Admin), On::User, E, T),
         grant(R(Admin), On::Setting, L, T),
         grant(R(Admin), On::Setting, E, T),
+        grant(R(Agent), On::Payroll, L, M),
+        grant(R(Sdb), On::Payroll, L, M),
+        grant(R(Sdc), On::Payroll, L, M),
+        grant(R(Sdrh), On::Payroll, L, T),
+        grant(R(Sdrh), On::Payroll, E, T),
+        grant(R(Daf), On::Payroll, L, T),
+        grant(R(Daf), On::Payroll, V, T),
+        grant(R(Admin), On::Queue, L, T),
+        grant(R(Admin), On::Queue, E, T),
     ]
 };
 

@@ -9,6 +9,7 @@ use super::calendar::{CountingMode, WeekPattern};
 use super::codes::codes;
 use super::evaluation::Criterion;
 use super::grade::Grade;
+use super::payroll::PayrollSettings;
 use super::personnel::MatriculePattern;
 use super::text;
 use super::validation::{Rule, Violations};
@@ -28,6 +29,8 @@ codes! {
         Evaluations = "evaluations",
         /// Ages and day of retirement.
         Retirement = "retirement",
+        /// Point value, allowance and deduction of the salary slip.
+        Payroll = "payroll",
         /// Passwords and sessions.
         Security = "security",
         /// The privacy charter.
@@ -269,6 +272,8 @@ pub struct Settings {
     pub evaluations: EvaluationSettings,
     /// Ages and day of retirement.
     pub retirement: RetirementSettings,
+    /// What salary slips are computed by.
+    pub payroll: PayrollSettings,
     /// Passwords and sessions.
     pub security: SecuritySettings,
     /// The privacy charter.
@@ -290,6 +295,7 @@ impl Settings {
             S::Absences => serde_json::to_value(&self.absences),
             S::Evaluations => serde_json::to_value(&self.evaluations),
             S::Retirement => serde_json::to_value(&self.retirement),
+            S::Payroll => serde_json::to_value(&self.payroll),
             S::Security => serde_json::to_value(&self.security),
             S::Charter => serde_json::to_value(&self.charter),
             S::Maintenance => serde_json::to_value(&self.maintenance),
@@ -314,6 +320,7 @@ impl Settings {
             S::Absences => self.absences = checked(value, AbsenceSettings::check)?,
             S::Evaluations => self.evaluations = checked(value, EvaluationSettings::check)?,
             S::Retirement => self.retirement = checked(value, RetirementSettings::check)?,
+            S::Payroll => self.payroll = checked(value, PayrollSettings::check)?,
             S::Security => self.security = checked(value, SecuritySettings::check)?,
             S::Charter => self.charter = checked(value, CharterSettings::check)?,
             S::Maintenance => self.maintenance = checked(value, MaintenanceSettings::check)?,

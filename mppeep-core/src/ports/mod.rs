@@ -1,19 +1,28 @@
 //! The ports: what the core asks of databases, caches and clocks, one file each.
 
 pub mod absence;
+pub mod account_token;
 pub mod activity;
 pub mod cache;
 pub mod clock;
+pub mod counters;
 pub mod epochs;
 pub mod error;
 pub mod evaluation;
 pub mod import;
+pub mod job_queue;
+pub mod locks;
 pub mod login_attempts;
+pub mod mailer;
 pub mod maintain;
+pub mod notice;
 pub mod organisation;
+pub mod outbox;
 pub mod page;
 pub mod password;
+pub mod payroll;
 pub mod personnel;
+pub mod pubsub;
 pub mod rate_limiter;
 pub mod session;
 pub mod setting;

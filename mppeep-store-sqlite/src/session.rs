@@ -7,8 +7,10 @@ use async_trait::async_trait;
 use mppeep_core::domain::id::{PersonnelId, SessionHandle, UserId};
 use mppeep_core::domain::session::SessionKey;
 use mppeep_core::domain::user::Role;
+use mppeep_core::ports::epochs::Namespace;
 use mppeep_core::ports::error::BackendError;
 use mppeep_core::ports::session::{Created, NewSession, Revoke, Session, SessionStore, SessionSummary};
+use sqlx::SqliteConnection;
 use uuid::Uuid;
 
 use crate::SqliteStore;
@@ -27,6 +29,21 @@ pub(crate) fn roles_of(list: Option<&str>) -> Result<BTreeSet<Role>, BackendErro
         .flat_map(|list| list.split(','))
         .map(|role| code(role, Role::by_code, "user_role.role"))
         .collect()
+}
+
+/// Bumps the epoch of the copies of a user's sessions, as the last statement of what ends one.
+async fn forget_copies(conn: &mut SqliteConnection, user: UserId) -> Result<(), BackendError> {
+    sqlx::query!(
+        r#"
+            INSERT INTO cache_epoch (namespace, value) VALUES (?1, 1)
+            ON CONFLICT (namespace) DO UPDATE SET value = value + 1
+        "#,
+        Namespace::session_of(user).0,
+    )
+    .execute(conn)
+    .await
+    .map_err(error::backend)?;
+    Ok(())
 }
 
 impl SqliteStore {
@@ -143,49 +160,36 @@ impl SessionStore for SqliteStore {
 
     async fn revoke(&self, what: Revoke<'_>) -> Result<u64, BackendError> {
         let now = self.now();
-        let lived = match what {
-            Revoke::Key(key) => {
-                let key = key.0.as_slice();
-                sqlx::query_scalar!(
-                    r#"
-                        UPDATE session SET revoked_at = coalesce(?1, (SELECT now_us FROM clock))
-                        WHERE key_digest = ?2 AND revoked_at IS NULL
-                        RETURNING expires_at > coalesce(?1, (SELECT now_us FROM clock)) AND EXISTS (
-                            SELECT 1 FROM users AS u
-                            WHERE u.user_id = session.user_id AND u.session_epoch = session.user_epoch
-                              AND u.status = 'active'
-                        ) AS "lived!: bool"
-                    "#,
-                    now,
-                    key,
-                )
-                .fetch_all(self.writer())
-                .await
-                .map_err(error::backend)?
-            }
-            Revoke::Handle { user, handle } => {
-                let (user, handle) = (user.as_uuid(), handle.as_uuid());
-                sqlx::query_scalar!(
-                    r#"
-                        UPDATE session SET revoked_at = coalesce(?1, (SELECT now_us FROM clock))
-                        WHERE handle = ?2 AND user_id = ?3 AND revoked_at IS NULL
-                        RETURNING expires_at > coalesce(?1, (SELECT now_us FROM clock)) AND EXISTS (
-                            SELECT 1 FROM users AS u
-                            WHERE u.user_id = session.user_id AND u.session_epoch = session.user_epoch
-                              AND u.status = 'active'
-                        ) AS "lived!: bool"
-                    "#,
-                    now,
-                    handle,
-                    user,
-                )
-                .fetch_all(self.writer())
-                .await
-                .map_err(error::backend)?
-            }
+        let (key, handle, user) = match what {
+            Revoke::Key(key) => (Some(key.0.as_slice()), None, None),
+            Revoke::Handle { user, handle } => (None, Some(handle.as_uuid()), Some(user.as_uuid())),
             Revoke::User { user, except } => return self.revoke_all(user, except).await,
         };
-        Ok(lived.into_iter().map(u64::from).sum())
+        let mut tx = self.immediate().await.map_err(error::backend)?;
+        let revoked = sqlx::query!(
+            r#"
+                UPDATE session SET revoked_at = coalesce(?1, (SELECT now_us FROM clock))
+                WHERE key_digest = coalesce(?2, (SELECT s.key_digest FROM session AS s WHERE s.handle = ?3 AND s.user_id = ?4))
+                  AND revoked_at IS NULL
+                RETURNING user_id AS "user_id!: Uuid",
+                    expires_at > coalesce(?1, (SELECT now_us FROM clock)) AND EXISTS (
+                        SELECT 1 FROM users AS u
+                        WHERE u.user_id = session.user_id AND u.session_epoch = session.user_epoch
+                          AND u.status = 'active'
+                    ) AS "lived!: bool"
+            "#,
+            now,
+            key,
+            handle,
+            user,
+        )
+        .fetch_optional(&mut *tx)
+        .await
+        .map_err(error::backend)?;
+        let Some(revoked) = revoked else { return Ok(0) };
+        forget_copies(&mut tx, UserId::from_uuid(revoked.user_id)).await?;
+        tx.commit().await.map_err(error::commit)?;
+        Ok(u64::from(revoked.lived))
     }
 
     async fn list(&self, user: UserId, idle: Option<Duration>) -> Result<Vec<SessionSummary>, BackendError> {
@@ -262,6 +266,7 @@ impl SqliteStore {
         .execute(&mut *tx)
         .await
         .map_err(error::backend)?;
+        forget_copies(&mut tx, UserId::from_uuid(user)).await?;
         tx.commit().await.map_err(error::commit)?;
         Ok(lived.into_iter().map(u64::from).sum())
     }

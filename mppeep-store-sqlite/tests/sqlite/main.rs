@@ -4,4 +4,5 @@
 mod faults;
 mod opening;
 mod operation;
+mod revocation;
 mod support;

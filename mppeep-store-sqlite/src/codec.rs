@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use jiff::civil::Date;
+use mppeep_core::ports::clock::TimeSource;
 use mppeep_core::ports::error::BackendError;
 use uuid::Uuid;
 
@@ -10,6 +11,14 @@ use crate::error::ADAPTER;
 /// Microseconds since 1970, as instants are stored.
 pub(crate) fn micros(at: Timestamp) -> i64 {
     at.as_microsecond()
+}
+
+/// The present instant as a parameter of statements: none when the database's own clock judges.
+pub(crate) fn present(time: &TimeSource) -> Option<i64> {
+    match time {
+        TimeSource::Backend => None,
+        TimeSource::Clock(clock) => Some(micros(clock.now())),
+    }
 }
 
 /// A duration in microseconds; what does not fit is for ever.

@@ -10,22 +10,25 @@ use crate::error;
 #[async_trait]
 impl Epochs for SqliteStore {
     async fn current(&self) -> Result<Vec<Epoch>, BackendError> {
-        let stored = sqlx::query!("SELECT namespace, value FROM cache_epoch")
+        let stored = sqlx::query!("SELECT namespace, value FROM cache_epoch ORDER BY namespace")
             .fetch_all(self.quick())
             .await
             .map_err(error::backend)?;
-        let value_of = |namespace: Namespace| {
-            stored
-                .iter()
-                .find(|row| row.namespace == namespace.0)
-                .map_or(0, |row| row.value)
-        };
-        Ok(Namespace::ALL
+        let mut epochs: Vec<Epoch> = Namespace::ALL
             .into_iter()
-            .map(|namespace| Epoch {
-                namespace,
-                value: value_of(namespace),
-            })
-            .collect())
+            .map(|namespace| Epoch { namespace, value: 0 })
+            .collect();
+        for row in stored {
+            // A name that this release does not know belongs to another one on the same file.
+            let Some(namespace) = Namespace::by_name(&row.namespace) else {
+                continue;
+            };
+            let value = row.value;
+            match epochs.iter_mut().find(|epoch| epoch.namespace == namespace) {
+                Some(epoch) => epoch.value = value,
+                None => epochs.push(Epoch { namespace, value }),
+            }
+        }
+        Ok(epochs)
     }
 }

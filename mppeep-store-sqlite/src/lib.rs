@@ -13,6 +13,7 @@
 //! - What lives and what has expired is judged inside the statement, by this database's clock (or the test's).
 
 mod absence;
+mod account_token;
 mod activity;
 mod codec;
 mod epochs;
@@ -23,7 +24,10 @@ mod holiday;
 mod import;
 mod login_attempts;
 mod maintain;
+mod notice;
 mod organisation;
+mod outbox;
+mod payroll;
 mod personnel;
 mod personnel_figures;
 mod personnel_list;

@@ -1,6 +1,7 @@
 //! Opening a database, and units of work on it.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -10,8 +11,9 @@ use mppeep_core::ports::store::{Store, UnitOfWork};
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, SqliteConnection, SqlitePool};
+use tokio::sync::Notify;
 
-use crate::codec::micros;
+use crate::codec::present;
 use crate::error::{self, OpenError};
 use crate::unit::SqliteUnit;
 
@@ -51,6 +53,8 @@ pub struct SqliteStore {
     readers: SqlitePool,
     /// Readers of sessions and epochs, so that no long list makes a request wait for its session.
     quick: SqlitePool,
+    /// Told when a job was enqueued through this value or a copy of it.
+    enqueued: Arc<Notify>,
 }
 
 impl std::fmt::Debug for SqliteStore {
@@ -97,6 +101,7 @@ impl SqliteStore {
                 .await
                 .map_err(failed)?,
             quick: pool(2).connect_with(only_reads).await.map_err(failed)?,
+            enqueued: Arc::default(),
         };
         Ok(store)
     }
@@ -115,10 +120,11 @@ impl SqliteStore {
 
     /// The present instant as a parameter of statements: none when the database's own clock judges.
     pub(crate) fn now(&self) -> Option<i64> {
-        match &self.time {
-            TimeSource::Backend => None,
-            TimeSource::Clock(clock) => Some(micros(clock.now())),
-        }
+        present(&self.time)
+    }
+
+    pub(crate) fn enqueued(&self) -> &Notify {
+        &self.enqueued
     }
 
     pub(crate) fn busy_timeout(&self) -> Duration {
@@ -131,6 +137,10 @@ impl SqliteStore {
 
     pub(crate) fn quick(&self) -> &SqlitePool {
         &self.quick
+    }
+
+    fn unit(&self, tx: sqlx::Transaction<'static, sqlx::Sqlite>, writable: bool) -> SqliteUnit {
+        SqliteUnit::new(tx, writable, self.time.clone(), self.enqueued.clone())
     }
 
     /// Opens a transaction that may write: it has the write lock from its first statement on.
@@ -259,12 +269,12 @@ async fn is_idle(conn: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
 impl Store for SqliteStore {
     async fn begin(&self) -> Result<Box<dyn UnitOfWork>, StoreError> {
         let tx = self.immediate().await.map_err(error::backend)?;
-        Ok(Box::new(SqliteUnit::new(tx, true)))
+        Ok(Box::new(self.unit(tx, true)))
     }
 
     async fn begin_read(&self) -> Result<Box<dyn UnitOfWork>, StoreError> {
         let tx = self.readers.begin().await.map_err(error::backend)?;
-        Ok(Box::new(SqliteUnit::new(tx, false)))
+        Ok(Box::new(self.unit(tx, false)))
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

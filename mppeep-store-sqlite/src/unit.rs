@@ -1,8 +1,11 @@
 //! One unit of work: a transaction, and the handle through which repositories borrow it.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use mppeep_core::ports::absence::{AbsenceRepository, HolidayRepository};
 use mppeep_core::ports::activity::ActivityRepository;
+use mppeep_core::ports::clock::TimeSource;
 use mppeep_core::ports::epochs::{Epoch, Namespace};
 use mppeep_core::ports::error::{BackendError, StoreError};
 use mppeep_core::ports::evaluation::EvaluationRepository;
@@ -13,7 +16,9 @@ use mppeep_core::ports::setting::SettingRepository;
 use mppeep_core::ports::store::UnitOfWork;
 use mppeep_core::ports::user::UserRepository;
 use sqlx::{Sqlite, SqliteConnection, Transaction};
+use tokio::sync::Notify;
 
+use crate::codec::present;
 use crate::error;
 
 /// A transaction of SQLite. Dropping it rolls it back.
@@ -24,16 +29,38 @@ pub(crate) struct SqliteUnit {
     /// a future dropped half way, leaves it set.
     spoilt: bool,
     bumped: Vec<Epoch>,
+    time: TimeSource,
+    /// Told when a job was enqueued and the unit is committed.
+    enqueued: Arc<Notify>,
+    has_enqueued: bool,
 }
 
 impl SqliteUnit {
-    pub(crate) fn new(tx: Transaction<'static, Sqlite>, writable: bool) -> Self {
+    pub(crate) fn new(
+        tx: Transaction<'static, Sqlite>,
+        writable: bool,
+        time: TimeSource,
+        enqueued: Arc<Notify>,
+    ) -> Self {
         Self {
             tx,
             writable,
             spoilt: false,
             bumped: Vec::new(),
+            time,
+            enqueued,
+            has_enqueued: false,
         }
+    }
+
+    /// The present instant as a parameter of statements: none when the database's own clock judges.
+    pub(crate) fn now(&self) -> Option<i64> {
+        present(&self.time)
+    }
+
+    /// Remembers that the commit brings a job.
+    pub(crate) fn note_enqueued(&mut self) {
+        self.has_enqueued = true;
     }
 
     /// The connection, for a statement that reads.
@@ -155,8 +182,17 @@ impl UnitOfWork for SqliteUnit {
         if self.spoilt {
             return Err(StoreError::Poisoned);
         }
-        let Self { tx, bumped, .. } = *self;
+        let Self {
+            tx,
+            bumped,
+            enqueued,
+            has_enqueued,
+            ..
+        } = *self;
         tx.commit().await.map_err(error::commit)?;
+        if has_enqueued {
+            enqueued.notify_waiters();
+        }
         Ok(bumped)
     }
 }

@@ -7,7 +7,7 @@ use super::text;
 use super::validation::{Rule, Violations};
 
 /// Names one unit of any level.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub enum UnitRef {
     /// A programme.
     Programme(ProgrammeId),

@@ -47,7 +47,8 @@ impl SessionToken {
 
     /// What stores know it by.
     pub fn key(&self) -> SessionKey {
-        SessionKey(Sha256::digest(self.0.as_bytes()).into())
+        let shard = self.0.get(5..7).and_then(|digits| digits.parse().ok());
+        SessionKey(Sha256::digest(self.0.as_bytes()).into(), shard.unwrap_or(0))
     }
 }
 
@@ -57,9 +58,17 @@ impl fmt::Debug for SessionToken {
     }
 }
 
-/// The SHA-256 digest of a token.
+/// The SHA-256 digest of a token, with the shard that the token names. The shard is part of what was digested: a token
+/// that names another opens nothing.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct SessionKey(pub [u8; 32]);
+pub struct SessionKey(pub [u8; 32], u8);
+
+impl SessionKey {
+    /// The shard of the session's user.
+    pub const fn shard(&self) -> u8 {
+        self.1
+    }
+}
 
 impl fmt::Debug for SessionKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -83,6 +92,7 @@ mod tests {
         let user = UserId::from_uuid(uuid::Uuid::from_u128(7));
         let token = SessionToken::generate(user, &SeededEntropy::new(1));
         assert_eq!(token.expose().len(), 51);
+        assert_eq!(token.key().shard(), shard_of(user));
         assert_eq!(SessionToken::parse(token.expose()), Some(token.clone()));
         assert!(!format!("{token:?}{:?}", token.key()).contains(&token.expose()[8..20]));
         for text in [

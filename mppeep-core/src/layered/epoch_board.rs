@@ -4,16 +4,21 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::ports::epochs::{Epoch, Epochs, Namespace};
 use crate::ports::error::BackendError;
+use crate::ports::pubsub::{Event, PubSub};
 
 /// How often [`EpochBoard::poll`] reads the epochs: what another instance commits is known here after that long.
 const POLL_EVERY: Duration = Duration::from_secs(1);
 
 /// Without a successful poll for that long, what the board remembers is not believed.
 const SILENCE: Duration = Duration::from_millis(1_500);
+
+/// The channel on which epochs are pushed: `name:value`, several with commas between them.
+pub const CHANNEL: &str = "epochs";
 
 /// What this process knows of the epochs.
 ///
@@ -23,6 +28,7 @@ const SILENCE: Duration = Duration::from_millis(1_500);
 pub struct EpochBoard {
     source: Arc<dyn Epochs>,
     known: Mutex<Known>,
+    changes: watch::Sender<u64>,
 }
 
 #[derive(Default)]
@@ -38,14 +44,66 @@ impl EpochBoard {
         Self {
             source,
             known: Mutex::default(),
+            changes: watch::Sender::new(0),
         }
     }
 
     /// Takes note of epochs that a unit of this process committed.
     pub fn observe(&self, epochs: &[Epoch]) {
+        self.raise(epochs.iter().copied());
+    }
+
+    /// Counts the changes of epochs that this process learnt of, by whatever way: whoever shows what may have changed
+    /// waits for it to move.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+
+    /// The epochs of some namespaces as they are known here, without asking anybody.
+    pub fn known_values(&self, namespaces: &[Namespace]) -> Vec<i64> {
+        self.known().of(namespaces)
+    }
+
+    /// No longer believes what is known: the next look-ups read the epochs, until a poll succeeds.
+    pub fn distrust(&self) {
+        self.known().polled_at = None;
+    }
+
+    /// Takes note of the epochs that others push on [`CHANNEL`], for ever. A gap reads them all. Run it as a task beside
+    /// [`EpochBoard::poll`], which holds the bound while messages are lost.
+    pub async fn listen(self: Arc<Self>, messages: Arc<dyn PubSub>) {
+        let mut pause = Duration::from_millis(100);
+        loop {
+            match messages.subscribe(&[CHANNEL]).await {
+                Ok(mut subscription) => {
+                    // What was pushed before the subscription is read.
+                    let _polled_soon = self.refresh().await;
+                    while let Some(event) = subscription.next().await {
+                        pause = Duration::from_millis(100);
+                        match event {
+                            Event::Message { payload, .. } => self.raise(parse(&payload)),
+                            Event::Gap => {
+                                let _polled_soon = self.refresh().await;
+                            }
+                        }
+                    }
+                }
+                Err(error) => tracing::debug!(%error, "epochs cannot be listened to"),
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_secs(5));
+        }
+    }
+
+    fn raise(&self, epochs: impl IntoIterator<Item = Epoch>) {
         let mut known = self.known();
+        let mut moved = false;
         for epoch in epochs {
-            known.raise(*epoch);
+            moved |= known.raise(epoch);
+        }
+        drop(known);
+        if moved {
+            self.changes.send_modify(|count| *count = count.wrapping_add(1));
         }
     }
 
@@ -56,10 +114,8 @@ impl EpochBoard {
     pub async fn refresh(&self) -> Result<(), BackendError> {
         let began = Instant::now();
         let epochs = self.source.current().await?;
+        self.raise(epochs);
         let mut known = self.known();
-        for epoch in epochs {
-            known.raise(epoch);
-        }
         known.polled_at = known.polled_at.max(Some(began));
         Ok(())
     }
@@ -111,11 +167,8 @@ impl EpochBoard {
         }
         // Not taken for a poll: the next look-up reads for itself again.
         let epochs = self.source.current().await?;
-        let mut known = self.known();
-        for epoch in epochs {
-            known.raise(epoch);
-        }
-        Ok(known.of(namespaces))
+        self.raise(epochs);
+        Ok(self.known().of(namespaces))
     }
 
     fn believed(&self, namespaces: &[Namespace]) -> Option<Vec<i64>> {
@@ -131,9 +184,12 @@ impl EpochBoard {
 
 impl Known {
     /// Epochs only grow: a slow reader never takes back what a faster one saw.
-    fn raise(&mut self, epoch: Epoch) {
-        let value = self.values.entry(epoch.namespace).or_insert(epoch.value);
+    /// Says whether it moved.
+    fn raise(&mut self, epoch: Epoch) -> bool {
+        let value = self.values.entry(epoch.namespace).or_insert(0);
+        let moved = *value < epoch.value;
         *value = (*value).max(epoch.value);
+        moved
     }
 
     fn of(&self, namespaces: &[Namespace]) -> Vec<i64> {
@@ -142,6 +198,29 @@ impl Known {
             .map(|namespace| self.values.get(namespace).copied().unwrap_or(0))
             .collect()
     }
+}
+
+/// The epochs as they are pushed.
+pub fn push_payload(epochs: &[Epoch]) -> String {
+    let parts: Vec<String> = epochs
+        .iter()
+        .map(|epoch| format!("{}:{}", epoch.namespace.0, epoch.value))
+        .collect();
+    parts.join(",")
+}
+
+/// Reads a push; what is not understood was written by a newer instance, and the poll brings it.
+fn parse(payload: &[u8]) -> Vec<Epoch> {
+    let text = std::str::from_utf8(payload).unwrap_or_default();
+    text.split(',')
+        .filter_map(|part| part.split_once(':'))
+        .filter_map(|(name, value)| {
+            Some(Epoch {
+                namespace: Namespace::by_name(name)?,
+                value: value.parse().ok()?,
+            })
+        })
+        .collect()
 }
 
 #[cfg(test)]

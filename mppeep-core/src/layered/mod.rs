@@ -1,6 +1,11 @@
-//! What is written once over the ports, whatever adapters stand behind them: the process's view of the epochs, and
-//! loading through a cache.
+//! What is written once over the ports, whatever adapters stand behind them: the process's view of the epochs, loading
+//! through a cache, copies of sessions, limits that outlive their backend, buffered counters, and the worker.
 
+pub mod buffered_counters;
 pub mod cached;
 pub mod epoch_board;
+pub mod fallback_limiter;
 mod flight;
+pub mod near_cache;
+pub mod session_cache;
+pub mod worker;

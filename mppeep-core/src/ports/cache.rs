@@ -30,7 +30,7 @@ pub struct Ttl {
 }
 
 /// The right to fill one entry, for a bounded time.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct FillLease(pub u128);
 
 /// What a look-up found.

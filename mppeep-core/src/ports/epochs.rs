@@ -45,8 +45,13 @@ impl Namespace {
     /// and charter) bumps it in the writing unit, and so does every revocation. Users share [`SHARDS`] of them, so that
     /// one change makes few other copies unreachable.
     pub fn session_of(user: UserId) -> Self {
+        Self::session_shard(shard_of(user))
+    }
+
+    /// The copies of sessions of one shard, a number below [`SHARDS`].
+    pub fn session_shard(shard: u8) -> Self {
         SESSION_SHARDS
-            .get(usize::from(shard_of(user)))
+            .get(usize::from(shard % SHARDS))
             .copied()
             .map_or(Self::USERS, Self)
     }

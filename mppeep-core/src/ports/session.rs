@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::error::BackendError;
 use crate::domain::id::{PersonnelId, SessionHandle, UserId};
@@ -41,7 +42,7 @@ pub enum Created {
 }
 
 /// A live session with what its user is now.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Session {
     /// What its owner knows it by.
     pub handle: SessionHandle,

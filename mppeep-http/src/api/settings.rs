@@ -21,7 +21,7 @@ use super::answers::{
 use super::schema::{List, QueryDate, day};
 use super::settings_wire::{
     AbsenceSection, CalendarSection, CharterSection, EvaluationSection, MaintenanceSection, MinistrySection,
-    PersonnelSection, RetirementSection, Section, SecuritySection,
+    PayrollSection, PersonnelSection, RetirementSection, Section, SecuritySection,
 };
 use crate::app::AppState;
 use crate::extract::{CurrentUser, JsonBody, PathId, QueryParams};
@@ -57,6 +57,8 @@ pub(super) struct AllSettings {
     evaluations: Value,
     #[schema(value_type = RetirementSection)]
     retirement: Value,
+    #[schema(value_type = PayrollSection)]
+    payroll: Value,
     #[schema(value_type = SecuritySection)]
     security: Value,
     #[schema(value_type = CharterSection)]
@@ -82,6 +84,7 @@ pub(super) async fn read(
         absences: of(S::Absences),
         evaluations: of(S::Evaluations),
         retirement: of(S::Retirement),
+        payroll: of(S::Payroll),
         security: of(S::Security),
         charter: of(S::Charter),
         maintenance: of(S::Maintenance),
@@ -178,6 +181,7 @@ sections! {
     absences Absences AbsenceSection "/api/v1/settings/absences" "get_absence_settings" "save_absence_settings";
     evaluations Evaluations EvaluationSection "/api/v1/settings/evaluations" "get_evaluation_settings" "save_evaluation_settings";
     retirement Retirement RetirementSection "/api/v1/settings/retirement" "get_retirement_settings" "save_retirement_settings";
+    payroll Payroll PayrollSection "/api/v1/settings/payroll" "get_payroll_settings" "save_payroll_settings";
     security Security SecuritySection "/api/v1/settings/security" "get_security_settings" "save_security_settings";
     charter Charter CharterSection "/api/v1/settings/charter" "get_charter_settings" "save_charter_settings";
     maintenance Maintenance MaintenanceSection "/api/v1/settings/maintenance" "get_maintenance_settings" "save_maintenance_settings";

@@ -163,6 +163,24 @@ sections! {
         #[schema(schema_with = retirement_mode, required = false)]
         mode: RetirementMode,
     }
+    /// What salary slips are computed by.
+    PayrollSection as PayrollSettings {
+        /// Monthly value of one point of the index, in thousandths of a franc.
+        #[schema(example = 233457, minimum = 1, maximum = 100000000)]
+        point_value_millifrancs: u32,
+        /// What the allowance is called.
+        #[schema(example = "Indemnité de transport", min_length = 1, max_length = 80)]
+        allowance_label: String,
+        /// The allowance, in francs a month.
+        #[schema(example = 30000, maximum = 100000000)]
+        allowance_francs: u32,
+        /// What the deduction is called.
+        #[schema(example = "Retenue pour pension", min_length = 1, max_length = 80)]
+        deduction_label: String,
+        /// The deduction, in hundredths of a per cent of the base.
+        #[schema(example = 833, maximum = 10000)]
+        deduction_basis_points: u16,
+    }
     /// Passwords and sessions.
     SecuritySection as SecuritySettings {
         /// Least number of characters of a new password.

@@ -137,6 +137,8 @@ labels! {
         Session => "Session",
         Setting => "Paramètre",
         Transfer => "Import ou export",
+        Slip => "Bulletin de solde",
+        Job => "Travail en file",
     }
     ActivityAction {
         Created => "Création",
@@ -153,6 +155,10 @@ labels! {
         LoggedOut => "Déconnexion",
         SessionsEnded => "Fermeture de sessions",
         PasswordChanged => "Changement de mot de passe",
+        Computed => "Calcul de solde",
+        Validated => "Validation",
+        PasswordResetAsked => "Demande de nouveau mot de passe",
+        Invited => "Invitation",
         CharterAccepted => "Acceptation de la charte",
     }
     Resource {
@@ -167,11 +173,14 @@ labels! {
         Organisation => "Organigramme",
         User => "Utilisateurs",
         Setting => "Paramètres",
+        Payroll => "Bulletins de solde",
+        Queue => "Files d’attente et courriels",
     }
     Action {
         Read => "Lire",
         Write => "Écrire",
         Export => "Exporter",
+        Validate => "Valider",
     }
     FieldGroup {
         Directory => "Annuaire",
@@ -190,6 +199,7 @@ labels! {
         Absences => "Absences",
         Evaluations => "Évaluation",
         Retirement => "Retraite",
+        Payroll => "Paie",
         Security => "Sécurité",
         Charter => "Charte de confidentialité",
         Maintenance => "Maintenance",
@@ -233,9 +243,9 @@ pub(crate) fn appraisal_badge(appraisal: Appraisal) -> Badge {
 pub(crate) fn action_tone(action: ActivityAction) -> Tone {
     use ActivityAction as A;
     match action {
-        A::Created | A::Restored | A::Imported => Tone::Success,
-        A::Updated | A::PasswordChanged | A::CharterAccepted => Tone::Info,
-        A::Archived | A::Cancelled | A::SessionsEnded | A::PrivateRead => Tone::Warning,
+        A::Created | A::Restored | A::Imported | A::Validated => Tone::Success,
+        A::Updated | A::PasswordChanged | A::CharterAccepted | A::Computed | A::Invited => Tone::Info,
+        A::Archived | A::Cancelled | A::SessionsEnded | A::PrivateRead | A::PasswordResetAsked => Tone::Warning,
         A::LoginFailed | A::LoginBlocked => Tone::Danger,
         A::Exported | A::LoggedIn | A::LoggedOut => Tone::Neutral,
     }

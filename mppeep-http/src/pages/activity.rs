@@ -296,6 +296,8 @@ fn record_path(activity: &Activity) -> Option<String> {
         (EntityKind::Absence, Some(id)) => Some(format!("/rh/absences/{id}")),
         (EntityKind::Evaluation, Some(id)) => Some(format!("/evaluations/{id}")),
         (EntityKind::User, Some(id)) => Some(format!("/admin/utilisateurs/{id}")),
+        (EntityKind::Slip, Some(id)) => Some(format!("/paie/bulletins/{id}")),
+        (EntityKind::Job, _) => Some("/admin/files".to_owned()),
         (EntityKind::Unit, _) => Some("/organigramme".to_owned()),
         (EntityKind::Setting, None) => SettingsSection::by_code(&activity.label)
             .map(|section| format!("/admin/parametres/{}", section.code())),
@@ -313,6 +315,8 @@ fn opens(visit: &Visit, kind: EntityKind) -> bool {
         EntityKind::Unit => Resource::Organisation,
         EntityKind::User => Resource::User,
         EntityKind::Setting => Resource::Setting,
+        EntityKind::Slip => Resource::Payroll,
+        EntityKind::Job => Resource::Queue,
         EntityKind::Session | EntityKind::Transfer => return false,
     };
     visit.may_all(resource, Action::Read)

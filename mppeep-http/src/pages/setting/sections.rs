@@ -72,6 +72,14 @@ fn leaves(section: SettingsSection) -> Vec<(String, Leaf)> {
             );
             leaves
         }
+        S::Payroll => {
+            let mut leaves = plain(&["allowance_label", "deduction_label"], Leaf::Text);
+            leaves.extend(plain(
+                &["point_value_millifrancs", "allowance_francs", "deduction_basis_points"],
+                Leaf::Number,
+            ));
+            leaves
+        }
         S::Security => plain(&["password_min_length", "idle_minutes"], Leaf::Number),
         S::Charter => plain(&["text"], Leaf::Text),
         S::Maintenance => {
@@ -182,6 +190,9 @@ pub(super) const fn effect(section: SettingsSection) -> &'static str {
             "Les notes finales enregistrées ne changent pas. Les appréciations affichées suivent aussitôt les nouveaux seuils."
         }
         S::Retirement => "La date de départ de tous les agents est recalculée au moment de l’enregistrement.",
+        S::Payroll => {
+            "Les bulletins déjà calculés ne changent pas ; un nouveau calcul suit les nouvelles valeurs. Les valeurs d’origine viennent de la presse : vérifiez-les dans les textes."
+        }
         S::Security => {
             "La fermeture après inactivité s’applique aussitôt, aussi aux sessions ouvertes. La longueur vaut pour les nouveaux mots de passe."
         }
@@ -204,6 +215,7 @@ pub(super) fn form(section: SettingsSection, values: &Values, errors: &FormError
         SettingsSection::Absences => build.absences(),
         SettingsSection::Evaluations => build.evaluations(),
         SettingsSection::Retirement => build.retirement(),
+        SettingsSection::Payroll => build.payroll(),
         SettingsSection::Security => build.security(),
         SettingsSection::Charter => build.charter(),
         SettingsSection::Maintenance => build.maintenance(),
@@ -227,6 +239,44 @@ impl Build<'_> {
             .attribute("inputmode", "numeric")
             .attribute("maxlength", "5");
         self.fill(field.suffix(suffix)).width("w4").input_class("mark")
+    }
+
+    fn payroll(&self) -> Vec<Section> {
+        let label =
+            |name, text| self.fill(Field::text(name, text).required().attribute("maxlength", "80"));
+        let amount = |name, text, suffix, help| {
+            let field = Field::text(name, text)
+                .required()
+                .attribute("inputmode", "numeric")
+                .attribute("maxlength", "9")
+                .help(help);
+            self.fill(field.suffix(suffix)).width("w6").input_class("mark")
+        };
+        vec![
+            Section::new(
+                "Base",
+                vec![amount(
+                    "point_value_millifrancs",
+                    "Valeur mensuelle du point",
+                    "millièmes de F CFA",
+                    "233 457 pour 233,457 F CFA. La base est l’indice multiplié par cette valeur.",
+                )],
+            ),
+            Section::new(
+                "Indemnité et retenue",
+                vec![
+                    label("allowance_label", "Libellé de l’indemnité"),
+                    amount("allowance_francs", "Montant de l’indemnité", "F CFA par mois", ""),
+                    label("deduction_label", "Libellé de la retenue"),
+                    amount(
+                        "deduction_basis_points",
+                        "Taux de la retenue",
+                        "centièmes de %",
+                        "833 pour 8,33 % de la base.",
+                    ),
+                ],
+            ),
+        ]
     }
 
     fn flag(&self, name: &str, label: &str) -> Field {

@@ -12,6 +12,11 @@ use crate::SqliteStore;
 use crate::error::{self, ADAPTER};
 use crate::store::connect_options;
 
+/// How long a batch of counters is remembered.
+const BATCH_MEMORY_MICROS: i64 = 24 * 3600 * 1_000_000;
+/// How far back counters are kept, as a modifier of dates.
+const COUNTERS_KEPT: &str = "-400 days";
+
 #[async_trait]
 impl Maintain for SqliteStore {
     async fn sweep(&self, limit: u32) -> Result<u64, BackendError> {
@@ -66,6 +71,50 @@ impl Maintain for SqliteStore {
             "#,
             now,
             limit,
+        )
+        .execute(&mut *tx)
+        .await
+        .map_err(error::backend)?
+        .rows_affected();
+        swept += sqlx::query!(
+            r#"
+                DELETE FROM account_token WHERE rowid IN (
+                    SELECT rowid FROM account_token
+                    WHERE expires_at <= coalesce(?1, (SELECT now_us FROM clock)) LIMIT ?2
+                )
+            "#,
+            now,
+            limit,
+        )
+        .execute(&mut *tx)
+        .await
+        .map_err(error::backend)?
+        .rows_affected();
+        swept += sqlx::query!(
+            r#"
+                DELETE FROM counter_batch WHERE batch_id IN (
+                    SELECT batch_id FROM counter_batch
+                    WHERE added_at <= coalesce(?1, (SELECT now_us FROM clock)) - ?3 LIMIT ?2
+                )
+            "#,
+            now,
+            limit,
+            BATCH_MEMORY_MICROS,
+        )
+        .execute(&mut *tx)
+        .await
+        .map_err(error::backend)?
+        .rows_affected();
+        swept += sqlx::query!(
+            r#"
+                DELETE FROM counter_day WHERE (counter_set, day, member) IN (
+                    SELECT counter_set, day, member FROM counter_day
+                    WHERE day < date(coalesce(?1, (SELECT now_us FROM clock)) / 1000000, 'unixepoch', ?3) LIMIT ?2
+                )
+            "#,
+            now,
+            limit,
+            COUNTERS_KEPT,
         )
         .execute(&mut *tx)
         .await

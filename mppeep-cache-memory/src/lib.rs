@@ -1,5 +1,5 @@
-//! mppeep's ephemeral ports in process memory: cache entries with fill leases, general rate limits, and, for programs
-//! that embed the core without its stores, sessions, login attempts and epochs.
+//! mppeep's ephemeral ports in process memory: cache entries with fill leases, general rate limits, messages,
+//! and, for programs that embed the core without its stores, sessions, login attempts and epochs.
 //!
 //! Everything here is bounded, is lost with the process, and is shared by cloning an `Arc`. It knows the core's ports
 //! only: no database, no protocol. A server of several processes needs adapters that the processes share.
@@ -7,6 +7,7 @@
 mod cache;
 mod epochs;
 mod login_attempts;
+mod pubsub;
 mod rate_limiter;
 mod sessions;
 mod time;
@@ -15,6 +16,7 @@ mod users;
 pub use cache::{MemoryCache, MemoryCacheSettings};
 pub use epochs::MemoryEpochs;
 pub use login_attempts::MemoryLoginAttempts;
+pub use pubsub::MemoryPubSub;
 pub use rate_limiter::MemoryRateLimiter;
 pub use sessions::MemorySessions;
 pub use users::MemoryUsers;

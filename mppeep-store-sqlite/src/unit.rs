@@ -4,13 +4,17 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use mppeep_core::ports::absence::{AbsenceRepository, HolidayRepository};
+use mppeep_core::ports::account_token::AccountTokenRepository;
 use mppeep_core::ports::activity::ActivityRepository;
 use mppeep_core::ports::clock::TimeSource;
 use mppeep_core::ports::epochs::{Epoch, Namespace};
 use mppeep_core::ports::error::{BackendError, StoreError};
 use mppeep_core::ports::evaluation::EvaluationRepository;
 use mppeep_core::ports::import::ImportRepository;
+use mppeep_core::ports::notice::NoticeRepository;
 use mppeep_core::ports::organisation::OrganisationRepository;
+use mppeep_core::ports::outbox::JobOutbox;
+use mppeep_core::ports::payroll::PayrollRepository;
 use mppeep_core::ports::personnel::PersonnelRepository;
 use mppeep_core::ports::setting::SettingRepository;
 use mppeep_core::ports::store::UnitOfWork;
@@ -152,6 +156,22 @@ impl UnitOfWork for SqliteUnit {
     }
 
     fn imports(&mut self) -> Box<dyn ImportRepository + '_> {
+        Box::new(Handle(self))
+    }
+
+    fn jobs(&mut self) -> Box<dyn JobOutbox + '_> {
+        Box::new(Handle(self))
+    }
+
+    fn payroll(&mut self) -> Box<dyn PayrollRepository + '_> {
+        Box::new(Handle(self))
+    }
+
+    fn notices(&mut self) -> Box<dyn NoticeRepository + '_> {
+        Box::new(Handle(self))
+    }
+
+    fn account_tokens(&mut self) -> Box<dyn AccountTokenRepository + '_> {
         Box::new(Handle(self))
     }
 

@@ -17,6 +17,7 @@ use mppeep_core::domain::personnel::{Matricule, Personnel};
 use mppeep_core::domain::settings::{Settings, SettingsSection};
 use mppeep_core::domain::user::{Role, User};
 use mppeep_core::ports::absence::{AbsenceFilter, AbsenceRepository, AbsenceRow, HolidayRepository};
+use mppeep_core::ports::account_token::AccountTokenRepository;
 use mppeep_core::ports::activity::ActivityRepository;
 use mppeep_core::ports::epochs::{Epoch, Epochs, Namespace};
 use mppeep_core::ports::error::{BackendError, StoreError};
@@ -24,8 +25,11 @@ use mppeep_core::ports::evaluation::EvaluationRepository;
 use mppeep_core::ports::import::{ImportFile, ImportRepository, ImportStatus};
 use mppeep_core::ports::login_attempts::LoginAttempts;
 use mppeep_core::ports::maintain::Maintain;
+use mppeep_core::ports::notice::NoticeRepository;
 use mppeep_core::ports::organisation::OrganisationRepository;
+use mppeep_core::ports::outbox::JobOutbox;
 use mppeep_core::ports::page::{Page, PageRequest};
+use mppeep_core::ports::payroll::PayrollRepository;
 use mppeep_core::ports::personnel::{
     DashboardFigures, FiguresQuery, PersonnelIdentity, PersonnelQuery, PersonnelRepository, PersonnelRow,
     PossibleDuplicate, RetirementInput,
@@ -205,6 +209,22 @@ impl UnitOfWork for Unit {
 
     fn imports(&mut self) -> Box<dyn ImportRepository + '_> {
         Box::new(Loan(self))
+    }
+
+    fn jobs(&mut self) -> Box<dyn JobOutbox + '_> {
+        unused()
+    }
+
+    fn payroll(&mut self) -> Box<dyn PayrollRepository + '_> {
+        unused()
+    }
+
+    fn notices(&mut self) -> Box<dyn NoticeRepository + '_> {
+        unused()
+    }
+
+    fn account_tokens(&mut self) -> Box<dyn AccountTokenRepository + '_> {
+        unused()
     }
 
     async fn bump(&mut self, namespaces: &[Namespace]) -> Result<(), StoreError> {

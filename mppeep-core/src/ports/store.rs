@@ -3,12 +3,16 @@
 use async_trait::async_trait;
 
 use super::absence::{AbsenceRepository, HolidayRepository};
+use super::account_token::AccountTokenRepository;
 use super::activity::ActivityRepository;
 use super::epochs::{Epoch, Namespace};
 use super::error::StoreError;
 use super::evaluation::EvaluationRepository;
 use super::import::ImportRepository;
+use super::notice::NoticeRepository;
 use super::organisation::OrganisationRepository;
+use super::outbox::JobOutbox;
+use super::payroll::PayrollRepository;
 use super::personnel::PersonnelRepository;
 use super::setting::SettingRepository;
 use super::user::UserRepository;
@@ -57,6 +61,14 @@ pub trait UnitOfWork: Send {
     fn settings(&mut self) -> Box<dyn SettingRepository + '_>;
     /// Uploaded imports.
     fn imports(&mut self) -> Box<dyn ImportRepository + '_>;
+    /// The outbox of the queue.
+    fn jobs(&mut self) -> Box<dyn JobOutbox + '_>;
+    /// Salary slips.
+    fn payroll(&mut self) -> Box<dyn PayrollRepository + '_>;
+    /// Notices to users.
+    fn notices(&mut self) -> Box<dyn NoticeRepository + '_>;
+    /// One-time tokens.
+    fn account_tokens(&mut self) -> Box<dyn AccountTokenRepository + '_>;
 
     /// Bumps the epochs of what this unit made wrong, in name order, as its last statements.
     ///

@@ -18,8 +18,6 @@ codes! {
         AbsenceChanged = "absence_changed",
         /// An evaluation of the user was recorded.
         EvaluationRecorded = "evaluation_recorded",
-        /// The salaries of a month that the user asked for are computed.
-        PayrollDone = "payroll_done",
         /// A job failed for good.
         JobDead = "job_dead",
     }

@@ -6,6 +6,7 @@ pub mod cached;
 pub mod epoch_board;
 pub mod fallback_limiter;
 mod flight;
+pub mod lock_guard;
 pub mod near_cache;
 pub mod session_cache;
 pub mod worker;

@@ -11,6 +11,7 @@ pub mod error;
 pub mod evaluation;
 pub mod import;
 pub mod job_queue;
+pub mod letters;
 pub mod locks;
 pub mod login_attempts;
 pub mod mailer;

@@ -11,6 +11,7 @@ use crate::domain::absence::{Absence, AbsenceFields, AbsenceInput};
 use crate::domain::activity::{ActivityAction, EntityKind, FieldChange, described_changes};
 use crate::domain::calendar::{Counted, Holiday};
 use crate::domain::id::{AbsenceId, PersonnelId};
+use crate::domain::notice::NoticeKind;
 use crate::domain::permission::{Action, Actor, Resource};
 use crate::domain::personnel::Personnel;
 use crate::ports::absence::{AbsenceFilter, AbsenceRow};
@@ -19,7 +20,7 @@ use crate::ports::error::StoreError;
 use crate::ports::page::{Page, PageRequest};
 use crate::ports::store::UnitOfWork;
 
-const MADE_WRONG: &[Namespace] = &[Namespace::ABSENCES, Namespace::PERSONNEL];
+const MADE_WRONG: &[Namespace] = &[Namespace::ABSENCES, Namespace::NOTICES, Namespace::PERSONNEL];
 
 /// What a period counts for, before it is recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -140,6 +141,8 @@ impl AbsenceService {
         let stored = unit.absences().insert(&absence).await;
         explain_overlap(&mut unit, &absence, stored).await?;
         unit.activities().append(&[line]).await?;
+        self.tell(&mut unit, actor, &absence, NoticeKind::AbsenceRecorded)
+            .await?;
         self.context.commit(unit, MADE_WRONG).await?;
         Ok(absence)
     }
@@ -181,6 +184,8 @@ impl AbsenceService {
         let stored = unit.absences().update(&after).await;
         explain_overlap(&mut unit, &after, stored).await?;
         unit.activities().append(&[line]).await?;
+        self.tell(&mut unit, actor, &after, NoticeKind::AbsenceChanged)
+            .await?;
         self.context.commit(unit, MADE_WRONG).await?;
         Ok(after)
     }
@@ -205,8 +210,26 @@ impl AbsenceService {
             .activity(actor, note(ActivityAction::Cancelled, &after, &agent, Vec::new()));
         unit.absences().update(&after).await?;
         unit.activities().append(&[line]).await?;
+        self.tell(&mut unit, actor, &after, NoticeKind::AbsenceChanged)
+            .await?;
         self.context.commit(unit, MADE_WRONG).await?;
         Ok(after)
+    }
+
+    /// Tells the agent, if he has an account.
+    async fn tell(
+        &self,
+        unit: &mut Box<dyn UnitOfWork>,
+        actor: &Actor,
+        absence: &Absence,
+        kind: NoticeKind,
+    ) -> Result<(), ServiceError> {
+        let period = absence.fields.period;
+        let label = format!("{}/{}", period.start(), period.end());
+        self.context
+            .tell_agent(unit, actor, absence.personnel, kind, label)
+            .await?;
+        Ok(())
     }
 
     async fn writable(

@@ -8,6 +8,7 @@ use super::error::ServiceError;
 use crate::domain::activity::{ActivityAction, EntityKind};
 use crate::domain::email::Email;
 use crate::domain::id::SessionHandle;
+use crate::domain::notice::NoticeKind;
 use crate::domain::organisation::UnitRef;
 use crate::domain::password;
 use crate::domain::permission::Actor;
@@ -16,6 +17,7 @@ use crate::domain::text::fold;
 use crate::domain::user::{Role, User, UserStatus};
 use crate::domain::validation::{Rule, Violations};
 use crate::ports::epochs::Namespace;
+use crate::ports::letters::Letter;
 use crate::ports::login_attempts::{Attempt, AttemptId, AttemptLimits, Begun, LoginAttempts};
 use crate::ports::password::{PasswordHasher, Verified};
 use crate::ports::session::{Created, NewSession, Revoke, Session, SessionStore, SessionSummary};
@@ -186,6 +188,7 @@ impl AuthService {
             address: request.address.clone(),
             lifetime: LIFETIME,
         };
+        let earlier = self.sessions.list(user.id, None).await?;
         if self.sessions.create(new).await? == Created::StaleEpoch {
             return Ok(None);
         }
@@ -207,7 +210,17 @@ impl AuthService {
         let mut unit = self.context.store().begin().await?;
         unit.users().note_login(user.id, self.context.now()).await?;
         unit.activities().append(&[line]).await?;
-        self.context.commit(unit, &[]).await?;
+        // Who is logged in elsewhere is told of a login from where none of his sessions began.
+        let is_new = |earlier: &[SessionSummary]| earlier.iter().all(|known| known.address != request.address);
+        if !earlier.is_empty() && is_new(&earlier) {
+            let notice = self
+                .context
+                .notice(user.id, NoticeKind::NewAddress, request.address.as_str());
+            unit.notices().insert(&[notice]).await?;
+            self.context.commit(unit, &[Namespace::NOTICES]).await?;
+        } else {
+            self.context.commit(unit, &[]).await?;
+        }
         Ok(Some((token, user)))
     }
 
@@ -434,7 +447,13 @@ impl AuthService {
         let mut unit = self.context.store().begin().await?;
         unit.users().set_password(id, &hash, false, actor.session).await?;
         unit.activities().append(&[line]).await?;
-        self.context.commit(unit, &[Namespace::USERS]).await
+        let letter = Letter::PasswordChanged {
+            at: self.context.now(),
+            address: actor.address.as_deref(),
+        };
+        self.context.post(&mut unit, &credentials.user, letter).await?;
+        let wrong = [Namespace::USERS, Namespace::session_of(id)];
+        self.context.commit(unit, &wrong).await
     }
 
     /// Notes that the actor accepts the charter in force.
@@ -456,7 +475,8 @@ impl AuthService {
         let mut unit = self.context.store().begin().await?;
         unit.users().accept_charter(id, version).await?;
         unit.activities().append(&[line]).await?;
-        self.context.commit(unit, &[Namespace::USERS]).await
+        let wrong = [Namespace::USERS, Namespace::session_of(id)];
+        self.context.commit(unit, &wrong).await
     }
 }
 

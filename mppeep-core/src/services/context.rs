@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -20,6 +21,7 @@ use crate::layered::epoch_board::EpochBoard;
 use crate::ports::clock::{Clock, Entropy};
 use crate::ports::epochs::Namespace;
 use crate::ports::error::StoreError;
+use crate::ports::letters::Letters;
 use crate::ports::store::{Store, UnitOfWork};
 
 /// The adapters the services work with.
@@ -37,11 +39,32 @@ pub struct Adapters {
     pub entropy: Arc<dyn Entropy>,
 }
 
+/// How long cached values are fresh. They may be served twice as long while they are made again; a write makes them
+/// unreachable at once in any case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CacheTimes {
+    /// Statistics of the dashboard.
+    pub statistics: Duration,
+    /// The list of personnel with its statistics.
+    pub personnel: Duration,
+}
+
+impl Default for CacheTimes {
+    fn default() -> Self {
+        Self {
+            statistics: Duration::from_secs(300),
+            personnel: Duration::from_secs(600),
+        }
+    }
+}
+
 type Held<T> = Mutex<Option<(i64, Arc<T>)>>;
 
 /// Shared by all services of one process.
 pub struct Context {
     adapters: Adapters,
+    cache_times: CacheTimes,
+    letters: Option<Arc<dyn Letters>>,
     settings: Held<Settings>,
     organisation: Held<Organisation>,
     demonstration: Held<bool>,
@@ -58,10 +81,21 @@ pub(crate) struct Note {
 }
 
 impl Context {
-    /// A context over adapters.
+    /// A context over adapters, with the usual times of cached values, and without mail.
     pub fn new(adapters: Adapters) -> Arc<Self> {
+        Self::with(adapters, CacheTimes::default(), None)
+    }
+
+    /// A context over adapters. Without `letters` the services write no mail.
+    pub fn with(
+        adapters: Adapters,
+        cache_times: CacheTimes,
+        letters: Option<Arc<dyn Letters>>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             adapters,
+            cache_times,
+            letters,
             settings: Mutex::new(None),
             organisation: Mutex::new(None),
             demonstration: Mutex::new(None),
@@ -76,6 +110,19 @@ impl Context {
     /// Cached loading.
     pub(crate) fn cached(&self) -> &Cached {
         &self.adapters.cached
+    }
+
+    pub(crate) fn cache_times(&self) -> CacheTimes {
+        self.cache_times
+    }
+
+    pub(crate) fn letters(&self) -> Option<&dyn Letters> {
+        self.letters.as_deref()
+    }
+
+    /// The process's view of the epochs.
+    pub fn epochs(&self) -> &Arc<EpochBoard> {
+        &self.adapters.epochs
     }
 
     /// The present instant.
@@ -169,9 +216,18 @@ impl Context {
     /// Bumps, commits, and lets this process know the new epochs at once.
     pub(crate) async fn commit(
         &self,
-        mut unit: Box<dyn UnitOfWork>,
+        unit: Box<dyn UnitOfWork>,
         made_wrong: &[Namespace],
     ) -> Result<(), ServiceError> {
+        Ok(self.commit_unit(unit, made_wrong).await?)
+    }
+
+    /// As [`Self::commit`], for who passes the store's failures on.
+    pub(crate) async fn commit_unit(
+        &self,
+        mut unit: Box<dyn UnitOfWork>,
+        made_wrong: &[Namespace],
+    ) -> Result<(), StoreError> {
         unit.bump(made_wrong).await?;
         let epochs = unit.commit().await?;
         self.adapters.epochs.observe(&epochs);

@@ -1,7 +1,6 @@
 //! Statistics.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use jiff::civil::Date;
 
@@ -26,12 +25,6 @@ const MADE_OF: &[Namespace] = &[
 
 /// Number of the cached shape; another shape takes another number.
 const SCHEMA: u32 = 1;
-
-/// How long figures are fresh and how long they may be served while they are made again.
-const TTL: Ttl = Ttl {
-    soft: Duration::from_secs(300),
-    hard: Duration::from_secs(600),
-};
 
 /// The figures for one reader.
 #[derive(Debug, Clone)]
@@ -96,10 +89,15 @@ impl DashboardService {
             score_from_year,
             now: self.context.now(),
         };
+        let soft = self.context.cache_times().statistics;
+        let ttl = Ttl {
+            soft,
+            hard: soft * 2,
+        };
         let figures = self
             .context
             .cached()
-            .load(MADE_OF, SCHEMA, &key, TTL, || async {
+            .load(MADE_OF, SCHEMA, &key, ttl, || async {
                 let mut unit = self.context.store().begin_read().await?;
                 let figures = unit.personnel().figures(&query).await?;
                 Ok::<DashboardFigures, ServiceError>(figures)

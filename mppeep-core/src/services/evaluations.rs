@@ -7,6 +7,7 @@ use super::error::ServiceError;
 use crate::domain::activity::{ActivityAction, EntityKind, FieldChange, described_changes};
 use crate::domain::evaluation::{Evaluation, EvaluationFields, EvaluationInput, final_mark};
 use crate::domain::id::{EvaluationId, PersonnelId};
+use crate::domain::notice::NoticeKind;
 use crate::domain::permission::{Action, Actor, Resource};
 use crate::domain::personnel::Personnel;
 use crate::ports::epochs::Namespace;
@@ -14,7 +15,7 @@ use crate::ports::evaluation::{EvaluationFilter, EvaluationRow};
 use crate::ports::page::{Page, PageRequest};
 use crate::ports::store::UnitOfWork;
 
-const MADE_WRONG: &[Namespace] = &[Namespace::EVALUATIONS, Namespace::PERSONNEL];
+const MADE_WRONG: &[Namespace] = &[Namespace::EVALUATIONS, Namespace::NOTICES, Namespace::PERSONNEL];
 
 /// Evaluations on record.
 pub struct EvaluationService {
@@ -93,6 +94,10 @@ impl EvaluationService {
             .activity(actor, note(ActivityAction::Created, &evaluation, &agent, changed));
         unit.evaluations().insert(&evaluation).await?;
         unit.activities().append(&[line]).await?;
+        let year = evaluation.fields.year.to_string();
+        self.context
+            .tell_agent(&mut unit, actor, personnel, NoticeKind::EvaluationRecorded, year)
+            .await?;
         self.context.commit(unit, MADE_WRONG).await?;
         Ok(evaluation)
     }

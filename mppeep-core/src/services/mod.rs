@@ -2,6 +2,7 @@
 //! bumps the epochs of what it made wrong, and commits.
 
 pub mod absences;
+pub mod account_access;
 pub mod activity;
 pub mod auth;
 mod context;
@@ -9,13 +10,19 @@ pub mod dashboard;
 mod error;
 pub mod evaluations;
 pub mod holidays;
+pub mod mail;
+pub mod notices;
 pub mod organisation;
+pub mod payroll;
 pub mod personnel;
 pub mod personnel_export;
 pub mod personnel_import;
 pub mod personnel_view;
+pub mod queue;
+pub mod schedule;
 pub mod settings;
+pub mod traffic;
 pub mod users;
 
-pub use context::{Adapters, Context};
+pub use context::{Adapters, CacheTimes, Context};
 pub use error::ServiceError;

@@ -13,6 +13,7 @@ use crate::domain::permission::{Action, Actor, Resource};
 use crate::domain::user::{Role, User, UserFields, UserInput, UserStatus};
 use crate::domain::validation::Violations;
 use crate::ports::epochs::Namespace;
+use crate::ports::letters::Letter;
 use crate::ports::page::{Page, PageRequest};
 use crate::ports::password::PasswordHasher;
 use crate::ports::session::{Revoke, SessionStore, SessionSummary};
@@ -298,7 +299,8 @@ impl UserService {
             .activity(actor, note(ActivityAction::Updated, &after, changed));
         unit.users().update(&after, end_sessions).await?;
         unit.activities().append(&[line]).await?;
-        self.context.commit(unit, MADE_WRONG).await?;
+        let wrong = [Namespace::PERSONNEL, Namespace::USERS, Namespace::session_of(id)];
+        self.context.commit(unit, &wrong).await?;
         Ok(after)
     }
 
@@ -331,7 +333,13 @@ impl UserService {
         let mut unit = self.context.store().begin().await?;
         unit.users().set_password(id, &hash, true, None).await?;
         unit.activities().append(&[line]).await?;
-        self.context.commit(unit, &[Namespace::USERS]).await?;
+        let letter = Letter::PasswordChanged {
+            at: self.context.now(),
+            address: None,
+        };
+        self.context.post(&mut unit, &user, letter).await?;
+        let wrong = [Namespace::USERS, Namespace::session_of(id)];
+        self.context.commit(unit, &wrong).await?;
         Ok(generated)
     }
 

@@ -12,7 +12,10 @@ use axum::response::Response;
 use bytes::Bytes;
 use mppeep_core::domain::permission::Actor;
 use mppeep_core::domain::session::SessionToken;
+use mppeep_core::layered::buffered_counters::BufferedCounters;
 use mppeep_core::ports::clock::Entropy;
+use mppeep_core::ports::job_queue::JobQueue;
+use mppeep_core::ports::locks::Locks;
 use mppeep_core::ports::login_attempts::{AttemptLimits, LoginAttempts};
 use mppeep_core::ports::password::PasswordHasher;
 use mppeep_core::ports::rate_limiter::{Gcra, RateLimiter};
@@ -20,16 +23,22 @@ use mppeep_core::ports::session::SessionStore;
 use mppeep_core::ports::spreadsheet::Spreadsheets;
 use mppeep_core::ports::store::Store;
 use mppeep_core::services::absences::AbsenceService;
+use mppeep_core::services::account_access::AccountAccessService;
 use mppeep_core::services::activity::ActivityService;
 use mppeep_core::services::auth::AuthService;
 use mppeep_core::services::dashboard::DashboardService;
 use mppeep_core::services::evaluations::EvaluationService;
 use mppeep_core::services::holidays::HolidayService;
+use mppeep_core::services::notices::NoticeService;
 use mppeep_core::services::organisation::OrganisationService;
+use mppeep_core::services::payroll::PayrollService;
 use mppeep_core::services::personnel::PersonnelService;
 use mppeep_core::services::personnel_export::PersonnelExportService;
 use mppeep_core::services::personnel_import::PersonnelImportService;
+use mppeep_core::services::queue::QueueService;
+use mppeep_core::services::schedule::{ScheduleService, Task};
 use mppeep_core::services::settings::SettingsService;
+use mppeep_core::services::traffic::TrafficService;
 use mppeep_core::services::users::UserService;
 use mppeep_core::services::{Context, ServiceError};
 use utoipa::openapi::OpenApi;
@@ -82,6 +91,18 @@ pub struct Services {
     pub imports: PersonnelImportService,
     /// Exports of personnel files.
     pub exports: PersonnelExportService,
+    /// Invitations and forgotten passwords.
+    pub access: AccountAccessService,
+    /// Salary slips.
+    pub payroll: Arc<PayrollService>,
+    /// Notices.
+    pub notices: NoticeService,
+    /// Jobs and mail.
+    pub queue: QueueService,
+    /// Tasks that run by themselves.
+    pub schedule: Arc<ScheduleService>,
+    /// How much the site is used.
+    pub traffic: TrafficService,
 }
 
 /// What the services work with, beside their context.
@@ -96,6 +117,14 @@ pub struct ServicePorts {
     pub attempt_limits: AttemptLimits,
     /// Reading and writing of CSV and XLSX.
     pub spreadsheets: Arc<dyn Spreadsheets>,
+    /// The queue of jobs.
+    pub queue: Arc<dyn JobQueue>,
+    /// Locks.
+    pub locks: Arc<dyn Locks>,
+    /// Counters of pages and actions.
+    pub counters: Arc<BufferedCounters>,
+    /// Tasks that run by themselves.
+    pub tasks: Vec<Arc<dyn Task>>,
 }
 
 impl Services {
@@ -107,6 +136,10 @@ impl Services {
             hasher,
             attempt_limits,
             spreadsheets,
+            queue,
+            locks,
+            counters,
+            tasks,
         } = ports;
         let shared = || Arc::clone(context);
         Self {
@@ -114,10 +147,20 @@ impl Services {
             auth: AuthService::new(
                 shared(),
                 Arc::clone(&sessions),
-                attempts,
+                Arc::clone(&attempts),
                 Arc::clone(&hasher),
                 attempt_limits,
             ),
+            access: AccountAccessService::new(shared(), attempts, Arc::clone(&hasher), attempt_limits),
+            payroll: Arc::new(PayrollService::new(
+                shared(),
+                Arc::clone(&locks),
+                Arc::clone(&queue),
+            )),
+            notices: NoticeService::new(shared()),
+            queue: QueueService::new(shared(), queue),
+            schedule: Arc::new(ScheduleService::new(shared(), locks, tasks)),
+            traffic: TrafficService::new(shared(), counters),
             users: UserService::new(shared(), sessions, hasher),
             personnel: PersonnelService::new(shared()),
             organisation: OrganisationService::new(shared()),

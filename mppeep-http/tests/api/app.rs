@@ -9,6 +9,7 @@ use http_body_util::BodyExt as _;
 use mppeep_cache_memory::{MemoryCache, MemoryCacheSettings, MemoryRateLimiter};
 use mppeep_core::domain::permission::Actor;
 use mppeep_core::domain::user::{Role, UserInput};
+use mppeep_core::layered::buffered_counters::BufferedCounters;
 use mppeep_core::layered::cached::Cached;
 use mppeep_core::layered::epoch_board::EpochBoard;
 use mppeep_core::ports::clock::{Clock, Entropy, ManualClock, SeededEntropy, TimeSource};
@@ -77,15 +78,20 @@ impl TestApp {
             store: store.clone(),
             epochs,
             cached,
-            clock,
+            clock: Arc::clone(&clock),
             entropy: Arc::clone(&entropy),
         };
+        let counters = BufferedCounters::new(store.clone(), clock, Arc::clone(&entropy));
         let ports = ServicePorts {
             sessions: store.clone(),
             attempts: store.clone(),
             hasher: Arc::new(Argon2Hasher::new(1)),
             attempt_limits: AttemptLimits::default(),
             spreadsheets: Arc::new(SpreadsheetFiles::default()),
+            queue: store.clone(),
+            locks: store.clone(),
+            counters: Arc::new(counters),
+            tasks: Vec::new(),
         };
         let services = Arc::new(Services::new(&Context::new(adapters), ports));
         let urls = Urls::new("/mppeep");

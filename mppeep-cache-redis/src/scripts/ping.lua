@@ -1,0 +1,2 @@
+-- KEYS[1] unused. ARGV: nonce.
+return {ARGV[1]}

@@ -4,7 +4,9 @@ use super::text;
 use super::validation::Rule;
 
 /// An e-mail address of a practical subset of RFC 5321: dot-atom local part, domain of at least two labels, lower case.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+/// Read from a cache it is taken as it was stored.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(transparent)]
 pub struct Email(String);
 
 impl Email {

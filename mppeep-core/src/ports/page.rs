@@ -77,7 +77,7 @@ impl PageRequest {
 }
 
 /// A page of a list.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Page<T> {
     /// Its rows.
     pub rows: Vec<T>,

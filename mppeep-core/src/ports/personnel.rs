@@ -118,7 +118,7 @@ pub struct PersonnelQuery {
 }
 
 /// A file in a list.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct PersonnelRow {
     /// The file.
     pub personnel: Personnel,

@@ -14,6 +14,7 @@ pub mod mail;
 pub mod notices;
 pub mod organisation;
 pub mod payroll;
+pub mod payroll_view;
 pub mod personnel;
 pub mod personnel_export;
 pub mod personnel_import;

@@ -65,7 +65,7 @@ struct SalaryJob {
 
 /// Salary slips.
 pub struct PayrollService {
-    context: Arc<Context>,
+    pub(super) context: Arc<Context>,
     locks: Arc<dyn Locks>,
     queue: Arc<dyn JobQueue>,
     lock_ttl: Duration,

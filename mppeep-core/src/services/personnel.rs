@@ -18,10 +18,11 @@ use crate::domain::personnel::{
 use crate::domain::retirement;
 use crate::domain::settings::Settings;
 use crate::domain::validation::{Rule, Violations};
+use crate::ports::cache::Ttl;
 use crate::ports::epochs::Namespace;
 use crate::ports::page::{Page, PageRequest};
 use crate::ports::personnel::{
-    ArchiveFilter, PersonnelFilter, PersonnelQuery, PersonnelSort, PossibleDuplicate,
+    ArchiveFilter, PersonnelFilter, PersonnelQuery, PersonnelRow, PersonnelSort, PossibleDuplicate,
 };
 use crate::ports::store::UnitOfWork;
 
@@ -31,6 +32,17 @@ pub(crate) const MADE_WRONG: &[Namespace] =
 
 /// Years whose marks enter the mean shown in lists: the present one and the two before.
 pub const SCORE_YEARS: i16 = 3;
+
+/// What a page of the list is made of.
+const LISTED_FROM: &[Namespace] = &[
+    Namespace::ABSENCES,
+    Namespace::EVALUATIONS,
+    Namespace::ORGANISATION,
+    Namespace::PERSONNEL,
+];
+
+/// Number of the cached shape of a page; another shape takes another number.
+const LIST_SCHEMA: u32 = 1;
 
 /// Whether private data is asked for. Asking for another person's leaves a line in the journal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,8 +88,30 @@ impl PersonnelService {
         list: ListPersonnel,
     ) -> Result<Page<PersonnelView>, ServiceError> {
         let query = self.query(actor, list)?;
-        let mut unit = self.context.store().begin_read().await?;
-        let page = unit.personnel().list(&query).await?;
+        let soft = self.context.cache_times().personnel;
+        let ttl = Ttl {
+            soft,
+            hard: soft * 2,
+        };
+        let load = || async {
+            let mut unit = self.context.store().begin_read().await?;
+            let page = unit.personnel().list(&query).await?;
+            // Private data shows in no list, and stays in the database.
+            Ok::<_, ServiceError>(page.map(|row| PersonnelRow {
+                personnel: Personnel {
+                    fields: row.personnel.fields.without_private(),
+                    ..row.personnel
+                },
+                ..row
+            }))
+        };
+        // Everything that the page depends on, the reader's scope included, stands in the query.
+        let key = format!("{query:?}");
+        let page = self
+            .context
+            .cached()
+            .load(LISTED_FROM, LIST_SCHEMA, &key, ttl, load)
+            .await?;
         Ok(page.map(|row| PersonnelView::from_row(row, actor, false)))
     }
 

@@ -16,7 +16,7 @@ use crate::domain::text;
 use crate::domain::validation::{Rule, Violations};
 
 /// The content of a file; every value is valid and agrees with the others.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct PersonnelFields {
     /// « Matricule ».
     pub matricule: Matricule,

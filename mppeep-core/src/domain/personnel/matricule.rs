@@ -4,7 +4,9 @@ use crate::domain::text;
 use crate::domain::validation::Rule;
 
 /// The number by which the State knows an agent: upper case, trimmed, unique whatever the case.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+/// Read from a cache it is taken as it was stored.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(transparent)]
 pub struct Matricule(String);
 
 impl Matricule {

@@ -3,6 +3,7 @@
 mod content;
 mod field;
 mod matricule;
+mod private;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -15,7 +16,7 @@ use super::codes::DepartureReason;
 use super::id::PersonnelId;
 
 /// That, when and why an agent left; the file is then in the archive.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Departure {
     /// Day of departure.
     pub date: Date,
@@ -24,7 +25,7 @@ pub struct Departure {
 }
 
 /// An agent's file.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Personnel {
     /// Its identifier.
     pub id: PersonnelId,

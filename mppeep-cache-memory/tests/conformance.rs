@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use mppeep_cache_memory::{
-    MemoryCache, MemoryCacheSettings, MemoryLoginAttempts, MemoryRateLimiter, MemorySessions, MemoryUsers,
+    MemoryCache, MemoryCacheSettings, MemoryLoginAttempts, MemoryPubSub, MemoryRateLimiter, MemorySessions,
+    MemoryUsers,
 };
 use mppeep_conformance::{
-    CacheHarness, LoginAttemptsHarness, RateLimiterHarness, SessionHarness, TestClock, conformance_tests,
+    CacheHarness, LoginAttemptsHarness, PubSubHarness, RateLimiterHarness, SessionHarness, TestClock,
+    conformance_tests,
 };
 use mppeep_core::domain::id::UserId;
 use mppeep_core::domain::user::User;
@@ -16,6 +18,7 @@ use mppeep_core::ports::cache::Cache;
 use mppeep_core::ports::clock::{ManualClock, TimeSource};
 use mppeep_core::ports::login_attempts::LoginAttempts;
 use mppeep_core::ports::maintain::Maintain;
+use mppeep_core::ports::pubsub::PubSub;
 use mppeep_core::ports::rate_limiter::RateLimiter;
 use mppeep_core::ports::session::SessionStore;
 
@@ -23,6 +26,7 @@ struct Memory {
     clock: TestClock,
     cache: Arc<MemoryCache>,
     limiter: Arc<MemoryRateLimiter>,
+    pubsub: Arc<MemoryPubSub>,
     attempts: Arc<MemoryLoginAttempts>,
     users: Arc<MemoryUsers>,
     sessions: Arc<MemorySessions>,
@@ -40,6 +44,7 @@ impl Memory {
         let users = Arc::new(MemoryUsers::new());
         Self {
             cache: Arc::new(MemoryCache::new(time(), CACHE)),
+            pubsub: Arc::new(MemoryPubSub::new()),
             limiter: Arc::new(MemoryRateLimiter::new(time())),
             attempts: Arc::new(MemoryLoginAttempts::new(time())),
             sessions: Arc::new(MemorySessions::new(users.clone(), time())),
@@ -72,6 +77,25 @@ impl RateLimiterHarness for Memory {
 
     fn clock(&self) -> TestClock {
         self.clock.clone()
+    }
+}
+
+#[async_trait]
+impl PubSubHarness for Memory {
+    async fn pubsub_at(&self, _: usize) -> Arc<dyn PubSub> {
+        self.pubsub.clone()
+    }
+
+    fn payload_limit_bytes(&self) -> usize {
+        MemoryPubSub::PAYLOAD_LIMIT_BYTES
+    }
+
+    fn backlog(&self) -> usize {
+        MemoryPubSub::BACKLOG
+    }
+
+    async fn cut(&self, _: usize) -> bool {
+        false
     }
 }
 
@@ -128,3 +152,4 @@ conformance_tests!(cache, Memory::new());
 conformance_tests!(rate_limiter, Memory::new());
 conformance_tests!(login_attempts, Memory::new());
 conformance_tests!(sessions, Memory::new());
+conformance_tests!(pubsub, Memory::new());

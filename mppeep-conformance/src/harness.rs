@@ -7,9 +7,13 @@ use mppeep_core::domain::id::{PersonnelId, UserId};
 use mppeep_core::domain::user::User;
 use mppeep_core::ports::cache::Cache;
 use mppeep_core::ports::clock::ManualClock;
+use mppeep_core::ports::counters::Counters;
 use mppeep_core::ports::epochs::Epochs;
+use mppeep_core::ports::job_queue::JobQueue;
+use mppeep_core::ports::locks::Locks;
 use mppeep_core::ports::login_attempts::LoginAttempts;
 use mppeep_core::ports::maintain::Maintain;
+use mppeep_core::ports::pubsub::PubSub;
 use mppeep_core::ports::rate_limiter::RateLimiter;
 use mppeep_core::ports::session::SessionStore;
 use mppeep_core::ports::store::Store;
@@ -67,6 +71,53 @@ pub trait SessionHarness: Send + Sync {
     async fn dump(&self) -> Vec<u8>;
 }
 
+/// Fresh counters.
+#[async_trait]
+pub trait CountersHarness: Send + Sync {
+    /// The instance of that number.
+    async fn counters_at(&self, instance: usize) -> Arc<dyn Counters>;
+    /// Sweeps what is dead.
+    async fn counters_maintenance(&self) -> Arc<dyn Maintain>;
+    /// The clock that all instances judge by.
+    fn clock(&self) -> TestClock;
+}
+
+/// A fresh queue, with the store whose units enqueue.
+#[async_trait]
+pub trait JobQueueHarness: Send + Sync {
+    /// The queue, through the instance of that number.
+    async fn queue_at(&self, instance: usize) -> Arc<dyn JobQueue>;
+    /// The store, through the instance of that number.
+    async fn store_at(&self, instance: usize) -> Arc<dyn Store>;
+    /// The clock that all instances judge by.
+    fn clock(&self) -> TestClock;
+}
+
+/// Fresh locks.
+#[async_trait]
+pub trait LocksHarness: Send + Sync {
+    /// The instance of that number.
+    async fn locks_at(&self, instance: usize) -> Arc<dyn Locks>;
+    /// Sweeps what is dead.
+    async fn locks_maintenance(&self) -> Arc<dyn Maintain>;
+    /// The clock that all instances judge by.
+    fn clock(&self) -> TestClock;
+}
+
+/// Fresh channels. Nothing here is judged by a clock.
+#[async_trait]
+pub trait PubSubHarness: Send + Sync {
+    /// The instance of that number; what one publishes the others hear. In-process adapters give the same one.
+    async fn pubsub_at(&self, instance: usize) -> Arc<dyn PubSub>;
+    /// Size of the largest payload that is taken, in bytes; at least what the port asks of every adapter.
+    fn payload_limit_bytes(&self) -> usize;
+    /// Messages that are kept at most for a subscriber who reads none; beyond it he hears a gap.
+    fn backlog(&self) -> usize;
+    /// Cuts the links over which that instance listens, as a restarted server would. Says whether there were any: an
+    /// adapter inside one process has none.
+    async fn cut(&self, instance: usize) -> bool;
+}
+
 /// A fresh store with everything that lives in one.
 #[async_trait]
 pub trait StoreHarness: Send + Sync {
@@ -78,6 +129,12 @@ pub trait StoreHarness: Send + Sync {
     async fn login_attempts(&self, instance: usize) -> Arc<dyn LoginAttempts>;
     /// Epochs, through the instance of that number.
     async fn epochs(&self, instance: usize) -> Arc<dyn Epochs>;
+    /// Counters, through the instance of that number.
+    async fn counters(&self, instance: usize) -> Arc<dyn Counters>;
+    /// The queue, through the instance of that number.
+    async fn job_queue(&self, instance: usize) -> Arc<dyn JobQueue>;
+    /// Locks, through the instance of that number.
+    async fn locks(&self, instance: usize) -> Arc<dyn Locks>;
     /// Sweeps what is dead.
     async fn maintenance(&self) -> Arc<dyn Maintain>;
     /// The clock that all instances judge by.
@@ -131,6 +188,51 @@ impl<T: StoreHarness> LoginAttemptsHarness for T {
     }
 
     async fn attempts_maintenance(&self) -> Arc<dyn Maintain> {
+        self.maintenance().await
+    }
+
+    fn clock(&self) -> TestClock {
+        self.test_clock()
+    }
+}
+
+#[async_trait]
+impl<T: StoreHarness> CountersHarness for T {
+    async fn counters_at(&self, instance: usize) -> Arc<dyn Counters> {
+        self.counters(instance).await
+    }
+
+    async fn counters_maintenance(&self) -> Arc<dyn Maintain> {
+        self.maintenance().await
+    }
+
+    fn clock(&self) -> TestClock {
+        self.test_clock()
+    }
+}
+
+#[async_trait]
+impl<T: StoreHarness> JobQueueHarness for T {
+    async fn queue_at(&self, instance: usize) -> Arc<dyn JobQueue> {
+        self.job_queue(instance).await
+    }
+
+    async fn store_at(&self, instance: usize) -> Arc<dyn Store> {
+        self.store(instance).await
+    }
+
+    fn clock(&self) -> TestClock {
+        self.test_clock()
+    }
+}
+
+#[async_trait]
+impl<T: StoreHarness> LocksHarness for T {
+    async fn locks_at(&self, instance: usize) -> Arc<dyn Locks> {
+        self.locks(instance).await
+    }
+
+    async fn locks_maintenance(&self) -> Arc<dyn Maintain> {
         self.maintenance().await
     }
 

@@ -24,16 +24,24 @@ mod ministry;
 mod support;
 
 pub mod absences;
+pub mod account_tokens;
 pub mod activities;
 pub mod cache;
+pub mod counters;
 pub mod epochs;
 pub mod evaluations;
 pub mod figures;
 pub mod imports;
+pub mod jobs;
+pub mod locks;
 pub mod login_attempts;
+pub mod notices;
 pub mod organisation;
+pub mod outbox;
+pub mod payroll;
 pub mod personnel;
 pub mod personnel_lists;
+pub mod pubsub;
 pub mod rate_limiter;
 pub mod sessions;
 pub mod settings;
@@ -41,5 +49,6 @@ pub mod units;
 pub mod users;
 
 pub use harness::{
-    CacheHarness, LoginAttemptsHarness, RateLimiterHarness, SessionHarness, StoreHarness, TestClock,
+    CacheHarness, CountersHarness, JobQueueHarness, LocksHarness, LoginAttemptsHarness, PubSubHarness,
+    RateLimiterHarness, SessionHarness, StoreHarness, TestClock,
 };

@@ -1,8 +1,8 @@
 //! The checks of each port, by name.
 
 /// Lists the checks of a port as tests. The first argument is a port (`cache`, `rate_limiter`, `login_attempts`,
-/// `sessions`) or `store`, which stands for units of work, epochs and every repository; the second an expression that
-/// makes a fresh harness, and may `.await`.
+/// `sessions`, `counters`, `job_queue`, `locks`, `pubsub`) or `store`, which stands for units of work, epochs, every
+/// repository, counters, the queue and locks; the second an expression that makes a fresh harness, and may `.await`.
 #[macro_export]
 macro_rules! conformance_tests {
     (cache, $harness:expr) => {
@@ -74,6 +74,78 @@ macro_rules! conformance_tests {
             sweeping_removes_only_the_dead
             two_sweepers_count_each_row_once
             a_cancelled_login_is_whole_or_nothing
+        ] }
+    };
+    (counters, $harness:expr) => {
+        $crate::__conformance_group! { counters, $harness, [
+            sixteen_writers_on_two_instances_sum_exactly
+            sums_stop_at_the_ends_of_the_range
+            a_batch_sent_again_counts_once
+            racing_sends_of_one_batch_count_once
+            a_refused_batch_leaves_nothing
+            a_cancelled_batch_sent_again_counts_once
+            members_and_sets_never_alias
+            a_day_is_the_day_it_was_given
+            series_and_tops_agree_with_a_model
+            sweeping_keeps_what_counts
+        ] }
+    };
+    (job_queue, $harness:expr) => {
+        $crate::__conformance_group! { jobs, $harness, [
+            a_job_is_handed_out_as_it_was_enqueued
+            eight_workers_complete_each_job_once
+            jobs_come_by_priority_time_and_identifier
+            a_job_is_not_begun_before_its_time
+            thousands_of_due_jobs_are_handed_out
+            a_lapsed_lease_is_handed_out_again_until_it_is_dead
+            a_poison_job_ends_dead_and_blocks_nobody
+            a_stale_token_does_nothing
+            an_extended_lease_keeps_the_job_single
+            a_late_settlement_counts_while_nobody_took_the_job
+            retries_wait_and_the_last_attempt_is_dead
+            a_released_job_counts_no_attempt
+            a_queue_is_never_handed_the_jobs_of_another
+            dead_jobs_are_revived_or_discarded
+            jobs_are_listed_the_latest_first
+            queues_say_how_full_they_are
+            waiting_ends_and_no_job_is_forgotten
+            a_cancelled_claim_loses_no_job
+        ] }
+        $crate::__conformance_group! { outbox, $harness, [
+            a_job_exists_when_its_unit_commits
+            one_identifier_is_one_job
+            a_unique_key_is_taken_while_its_job_lives
+            a_unique_key_is_not_taken_back_by_the_dead
+            racing_enqueues_of_one_job_are_one
+            racing_enqueues_of_one_key_are_one
+            a_payload_over_the_limit_is_refused
+        ] }
+    };
+    (locks, $harness:expr) => {
+        $crate::__conformance_group! { locks, $harness, [
+            one_holder_at_a_time_and_fences_grow
+            of_many_at_once_one_gets_the_lock
+            of_many_at_the_end_of_a_lease_one_gets_the_lock
+            fences_grow_across_release_expiry_and_sweeping
+            a_lock_is_free_exactly_when_its_lease_ends
+            an_old_holder_changes_nothing
+            a_lock_is_not_re_entrant
+            a_renewed_lease_counts_from_now
+            a_lease_is_believed_no_longer_than_granted
+            names_never_alias
+            a_cancelled_acquisition_ends_with_its_lease
+        ] }
+    };
+    (pubsub, $harness:expr) => {
+        $crate::__conformance_group! { pubsub, $harness, [
+            messages_arrive_in_the_order_of_each_publisher
+            nothing_from_before_is_heard
+            a_channel_hears_its_own_messages_only
+            payloads_come_back_byte_for_byte
+            wrong_names_and_payloads_are_refused
+            a_slow_subscriber_hears_a_gap
+            a_dropped_wait_loses_nothing
+            after_a_gap_nothing_is_missed
         ] }
     };
     (store, $harness:expr) => {
@@ -174,6 +246,35 @@ macro_rules! conformance_tests {
             racing_runs_of_one_import_are_one
             imports_are_listed_the_latest_first_and_removed_by_age
         ] }
+        $crate::__conformance_group! { payroll, $harness, [
+            a_slip_comes_back_as_it_was_written
+            writing_again_keeps_the_identifier_and_counts
+            an_older_fence_writes_nothing
+            a_validated_slip_stays_as_it_is
+            racing_writes_follow_their_fences
+            racing_validations_are_one
+            a_paused_holder_writes_nothing
+            slip_filters_and_sums_give_what_they_say
+            slips_page_completely
+            agents_to_pay_are_those_of_the_month
+        ] }
+        $crate::__conformance_group! { notices, $harness, [
+            notices_come_back_the_latest_first
+            notices_are_read_by_their_owner_only
+            the_oldest_notices_make_room
+            notices_are_stored_together_or_refused
+        ] }
+        $crate::__conformance_group! { account_tokens, $harness, [
+            a_token_is_found_until_it_ends
+            a_new_token_ends_the_earlier_of_its_purpose
+            a_token_is_taken_once_and_ends_the_others
+            racing_takes_of_one_token_are_one
+            a_dropped_unit_takes_nothing
+            sweeping_removes_dead_tokens_only
+        ] }
+        $crate::conformance_tests! { counters, $harness }
+        $crate::conformance_tests! { job_queue, $harness }
+        $crate::conformance_tests! { locks, $harness }
     };
 }
 

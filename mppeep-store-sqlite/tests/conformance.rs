@@ -9,7 +9,10 @@ use async_trait::async_trait;
 use mppeep_conformance::{StoreHarness, TestClock, conformance_tests};
 use mppeep_core::domain::id::PersonnelId;
 use mppeep_core::ports::clock::{ManualClock, TimeSource};
+use mppeep_core::ports::counters::Counters;
 use mppeep_core::ports::epochs::Epochs;
+use mppeep_core::ports::job_queue::JobQueue;
+use mppeep_core::ports::locks::Locks;
 use mppeep_core::ports::login_attempts::LoginAttempts;
 use mppeep_core::ports::maintain::Maintain;
 use mppeep_core::ports::session::SessionStore;
@@ -69,6 +72,18 @@ impl StoreHarness for SqliteHarness {
     }
 
     async fn epochs(&self, instance: usize) -> Arc<dyn Epochs> {
+        self.instance(instance).await
+    }
+
+    async fn counters(&self, instance: usize) -> Arc<dyn Counters> {
+        self.instance(instance).await
+    }
+
+    async fn job_queue(&self, instance: usize) -> Arc<dyn JobQueue> {
+        self.instance(instance).await
+    }
+
+    async fn locks(&self, instance: usize) -> Arc<dyn Locks> {
         self.instance(instance).await
     }
 

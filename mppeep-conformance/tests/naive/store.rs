@@ -19,10 +19,13 @@ use mppeep_core::domain::user::{Role, User};
 use mppeep_core::ports::absence::{AbsenceFilter, AbsenceRepository, AbsenceRow, HolidayRepository};
 use mppeep_core::ports::account_token::AccountTokenRepository;
 use mppeep_core::ports::activity::ActivityRepository;
+use mppeep_core::ports::counters::Counters;
 use mppeep_core::ports::epochs::{Epoch, Epochs, Namespace};
 use mppeep_core::ports::error::{BackendError, StoreError};
 use mppeep_core::ports::evaluation::EvaluationRepository;
 use mppeep_core::ports::import::{ImportFile, ImportRepository, ImportStatus};
+use mppeep_core::ports::job_queue::JobQueue;
+use mppeep_core::ports::locks::Locks;
 use mppeep_core::ports::login_attempts::LoginAttempts;
 use mppeep_core::ports::maintain::Maintain;
 use mppeep_core::ports::notice::NoticeRepository;
@@ -545,6 +548,18 @@ impl StoreHarness for Harness {
 
     async fn epochs(&self, _: usize) -> Arc<dyn Epochs> {
         Arc::new(self.0.clone())
+    }
+
+    async fn counters(&self, _: usize) -> Arc<dyn Counters> {
+        unused()
+    }
+
+    async fn job_queue(&self, _: usize) -> Arc<dyn JobQueue> {
+        unused()
+    }
+
+    async fn locks(&self, _: usize) -> Arc<dyn Locks> {
+        unused()
     }
 
     async fn maintenance(&self) -> Arc<dyn Maintain> {

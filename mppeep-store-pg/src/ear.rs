@@ -14,7 +14,7 @@ use crate::link::within;
 use crate::message::{self, Heard};
 
 /// Events kept for a subscriber who does not read them.
-const BACKLOG: usize = 1_024;
+pub(crate) const BACKLOG: usize = 1_024;
 /// How long connecting may take.
 const CONNECTING: Duration = Duration::from_secs(5);
 /// After that long without a message the server is asked whether it is still there.

@@ -6,7 +6,7 @@ use mppeep_core::domain::grade::GradeCategory;
 use mppeep_core::domain::organisation::UnitRef;
 use mppeep_core::domain::permission::Scope;
 use mppeep_core::ports::error::BackendError;
-use mppeep_core::ports::page::{Cursor, Page, PageRequest, PageStart, SortValue};
+use mppeep_core::ports::page::{Cursor, Page, PageRequest, PageStart};
 use mppeep_core::ports::personnel::{ArchiveFilter, PersonnelFilter};
 use sqlx::{QueryBuilder, Postgres};
 
@@ -221,14 +221,6 @@ pub(crate) fn page_of<T>(
         total: number(total, "a count")?,
         next,
     })
-}
-
-/// A bound sort value of a cursor.
-pub(crate) fn push_sort_value(query: &mut Builder, value: &SortValue) {
-    match value {
-        SortValue::Integer(value) => query.push_bind(*value),
-        SortValue::Text(value) => query.push_bind(value.clone()),
-    };
 }
 
 /// Where a page starts and ends; one row more than asked for tells whether there is a next one,

@@ -7,7 +7,8 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{self, BoxStream};
 use futures_util::{TryFutureExt, TryStreamExt};
-use sqlx::postgres::{PgQueryResult, PgRow, PgStatement, PgTypeInfo};
+use sqlx::error::BoxDynError;
+use sqlx::postgres::{PgArguments, PgQueryResult, PgRow, PgStatement, PgTypeInfo};
 use sqlx::{Describe, Either, Error, Execute, Executor, PgConnection, PgPool, Postgres, SqlStr};
 
 use crate::error::not_sent;
@@ -23,6 +24,36 @@ pub(crate) async fn within<T>(
     }
 }
 
+/// What holds for every statement.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Terms {
+    /// How long one may go without an answer.
+    pub(crate) patience: Duration,
+    /// Whether statements are prepared under a name, to be met again on the same connection.
+    pub(crate) named: bool,
+}
+
+/// A statement that is prepared as the terms say, whatever it asks for itself.
+struct Prepared<E>(E, Terms);
+
+impl<'q, E: Execute<'q, Postgres>> Execute<'q, Postgres> for Prepared<E> {
+    fn sql(self) -> SqlStr {
+        self.0.sql()
+    }
+
+    fn statement(&self) -> Option<&PgStatement> {
+        self.0.statement()
+    }
+
+    fn take_arguments(&mut self) -> Result<Option<PgArguments>, BoxDynError> {
+        self.0.take_arguments()
+    }
+
+    fn persistent(&self) -> bool {
+        self.1.named && self.0.persistent()
+    }
+}
+
 /// Where a statement runs.
 #[derive(Debug)]
 enum Place<'c> {
@@ -35,33 +66,34 @@ enum Place<'c> {
     Begun(&'c PgPool, SqlStr),
 }
 
-/// The place and the patience for one statement.
+/// The place and the terms for one statement.
 #[derive(Debug)]
 pub(crate) struct Link<'c> {
     place: Place<'c>,
-    patience: Duration,
+    terms: Terms,
 }
 
 type Step = Either<PgQueryResult, PgRow>;
 
 impl<'c> Link<'c> {
-    pub(crate) fn in_transaction(connection: &'c mut PgConnection, patience: Duration) -> Self {
+    pub(crate) fn in_transaction(connection: &'c mut PgConnection, terms: Terms) -> Self {
         Self {
             place: Place::Transaction(connection),
-            patience,
+            terms,
         }
     }
 
-    pub(crate) fn alone(pool: &'c PgPool, begin: Option<SqlStr>, patience: Duration) -> Self {
+    pub(crate) fn alone(pool: &'c PgPool, begin: Option<SqlStr>, terms: Terms) -> Self {
         let place = match begin {
             None => Place::Alone(pool),
             Some(begin) => Place::Begun(pool, begin),
         };
-        Self { place, patience }
+        Self { place, terms }
     }
 
     async fn run<'q, E: 'q + Execute<'q, Postgres>>(self, query: E) -> Result<Vec<Step>, Error> {
-        let patience = self.patience;
+        let patience = self.terms.patience;
+        let query = Prepared(query, self.terms);
         match self.place {
             Place::Transaction(conn) => within(patience, conn.fetch_many(query).try_collect()).await,
             Place::Alone(pool) => {

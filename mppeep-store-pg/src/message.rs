@@ -20,8 +20,8 @@ const EPOCHS: &str = mppeep_core::layered::epoch_board::CHANNEL;
 pub(crate) const JOBS: &str = "/jobs";
 /// Precedes the mark of a subscription; no publisher may use it.
 const MARK: &str = "/mark";
-/// What is told at most, name and encoding included.
-const TOLD_MAX_BYTES: usize = 7_900;
+/// Size of the largest payload: in base 64, behind its name, it stays under what a notification carries.
+pub(crate) const PAYLOAD_LIMIT_BYTES: usize = 5_800;
 
 /// What was heard.
 #[derive(Debug, PartialEq, Eq)]
@@ -55,14 +55,13 @@ pub(crate) fn check_channel(channel: &str) -> Result<(), BackendError> {
 
 /// A message as it is told: text as it stands where it can be, anything else in base 64.
 pub(crate) fn write(channel: &str, payload: &[u8]) -> Result<String, BackendError> {
-    let told = match std::str::from_utf8(payload) {
-        Ok(text) if !text.contains('\0') => format!("{channel} ={text}"),
-        _ => format!("{channel} :{}", STANDARD_NO_PAD.encode(payload)),
-    };
-    if told.len() > TOLD_MAX_BYTES {
+    if payload.len() > PAYLOAD_LIMIT_BYTES {
         return Err(invalid(format!("a payload of {} bytes", payload.len())));
     }
-    Ok(told)
+    Ok(match std::str::from_utf8(payload) {
+        Ok(text) if !text.contains('\0') => format!("{channel} ={text}"),
+        _ => format!("{channel} :{}", STANDARD_NO_PAD.encode(payload)),
+    })
 }
 
 /// The mark of a subscription as it is told.
@@ -107,13 +106,16 @@ mod tests {
             b"\0",
             b"\xff\xfe",
             "é\n".as_bytes(),
-            &[0xA5; PAYLOAD_MIN_LIMIT_BYTES],
-            &[b'x'; TOLD_MAX_BYTES - 6],
+            &[b'x'; PAYLOAD_LIMIT_BYTES],
+            &[0xA5; PAYLOAD_LIMIT_BYTES],
         ];
+        const { assert!(PAYLOAD_LIMIT_BYTES >= PAYLOAD_MIN_LIMIT_BYTES) };
+        let channel = "c".repeat(CHANNEL_MAX_BYTES);
         for payload in payloads {
-            let told = write("live", payload).unwrap();
+            let told = write(&channel, payload).unwrap();
+            assert!(told.len() < 8_000);
             let heard = Heard::Message {
-                channel: "live".to_owned(),
+                channel: channel.clone(),
                 payload: Bytes::copy_from_slice(payload),
             };
             assert_eq!(read(CHANNEL, &told), Some(heard));
@@ -124,8 +126,7 @@ mod tests {
 
     #[test]
     fn what_is_too_long_or_not_ours_is_refused() {
-        assert!(write("live", &[b'x'; TOLD_MAX_BYTES - 5]).is_err());
-        assert!(write("live", &[0; 6_000]).is_err());
+        assert!(write("live", &[b'x'; PAYLOAD_LIMIT_BYTES + 1]).is_err());
         for told in ["", "live", "live ", "live ?x", "live :%", "/mark =x"] {
             assert_eq!(read(CHANNEL, told), None, "{told}");
         }

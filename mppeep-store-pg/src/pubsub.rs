@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::PgStore;
-use crate::ear::Inbox;
+use crate::ear::{BACKLOG, Inbox};
 use crate::error::{self, ADAPTER};
 use crate::message::{self, CHANNEL};
 
@@ -37,6 +37,11 @@ fn unavailable() -> BackendError {
 }
 
 impl PgStore {
+    /// Size of the largest payload of a message, in bytes.
+    pub const MESSAGE_LIMIT_BYTES: usize = message::PAYLOAD_LIMIT_BYTES;
+    /// Messages kept for a subscriber who does not read them; one more, and he hears a gap instead of all.
+    pub const MESSAGE_BACKLOG: usize = BACKLOG;
+
     async fn tell(&self, told: &str) -> Result<(), BackendError> {
         sqlx::query!(r#"SELECT pg_notify($1, $2)::text AS told"#, CHANNEL, told)
             .fetch_one(self.quick())

@@ -13,7 +13,7 @@ use sqlx::{AssertSqlSafe, PgConnection, PgPool, Postgres, Row, SqlSafeStr, SqlSt
 use crate::codec::stored;
 use crate::ear::Ear;
 use crate::error::{self, OpenError};
-use crate::link::{Link, within};
+use crate::link::{Link, Terms, within};
 use crate::open;
 use crate::unit::PgUnit;
 
@@ -116,7 +116,7 @@ struct Inner {
     place: String,
     time: TimeSource,
     acquire_timeout: Duration,
-    patience: Duration,
+    terms: Terms,
     units: PgPool,
     quick: PgPool,
     /// Set where single statements need a transaction around them.
@@ -167,7 +167,10 @@ impl PgStore {
             quick: pool(options.quick_connections, connect),
             place,
             acquire_timeout: options.acquire_timeout,
-            patience: options.statement_timeout + GRACE,
+            terms: Terms {
+                patience: options.statement_timeout + GRACE,
+                named: !options.pooler,
+            },
             begin_single: options.pooler.then(|| options.begin("BEGIN")),
             begin: options.begin("BEGIN"),
             begin_read: options.begin("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"),
@@ -237,7 +240,7 @@ impl PgStore {
     /// A connection for one statement that is a transaction of its own.
     pub(crate) fn quick(&self) -> Link<'_> {
         let begin = self.inner.begin_single.clone();
-        Link::alone(&self.inner.quick, begin, self.inner.patience)
+        Link::alone(&self.inner.quick, begin, self.inner.terms)
     }
 
     /// A transaction of a few statements outside any unit.
@@ -245,7 +248,7 @@ impl PgStore {
         let tx = self.transaction(&self.inner.quick, &self.inner.begin).await?;
         Ok(QuickTransaction {
             tx,
-            patience: self.inner.patience,
+            terms: self.inner.terms,
         })
     }
 
@@ -265,18 +268,18 @@ impl PgStore {
 /// A transaction outside any unit, with a limit on each statement.
 pub(crate) struct QuickTransaction {
     tx: Transaction<'static, Postgres>,
-    patience: Duration,
+    terms: Terms,
 }
 
 impl QuickTransaction {
     /// The connection, for one statement.
     pub(crate) fn link(&mut self) -> Link<'_> {
-        Link::in_transaction(&mut self.tx, self.patience)
+        Link::in_transaction(&mut self.tx, self.terms)
     }
 
     /// Commits; read its failure with [`error::commit`].
     pub(crate) async fn commit(self) -> Result<(), sqlx::Error> {
-        within(self.patience, self.tx.commit()).await
+        within(self.terms.patience, self.tx.commit()).await
     }
 }
 
@@ -308,7 +311,7 @@ impl Store for PgStore {
         Ok(Box::new(PgUnit::new(
             tx,
             true,
-            self.inner.patience,
+            self.inner.terms,
             self.inner.time.clone(),
         )))
     }
@@ -319,7 +322,7 @@ impl Store for PgStore {
         Ok(Box::new(PgUnit::new(
             tx,
             false,
-            self.inner.patience,
+            self.inner.terms,
             self.inner.time.clone(),
         )))
     }

@@ -3,8 +3,6 @@
 //! PostgreSQL gives up a transaction at its first error, whereas a refusal that the caller can act on must leave the
 //! unit usable: each write begins with a savepoint, to which a refusal returns before the next statement.
 
-use std::time::Duration;
-
 use async_trait::async_trait;
 use mppeep_core::ports::absence::{AbsenceRepository, HolidayRepository};
 use mppeep_core::ports::account_token::AccountTokenRepository;
@@ -26,7 +24,7 @@ use sqlx::{Postgres, Transaction};
 
 use crate::codec::stored;
 use crate::error;
-use crate::link::{Link, within};
+use crate::link::{Link, Terms, within};
 
 /// What is to be done when the statement that runs is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,8 +39,7 @@ enum Guard {
 pub(crate) struct PgUnit {
     tx: Transaction<'static, Postgres>,
     writable: bool,
-    /// How long a statement may go without an answer.
-    patience: Duration,
+    terms: Terms,
     /// Set when a statement starts and cleared when it ends well or with an answer the caller can act on: a failure, or
     /// a future dropped half way, leaves it set.
     spoilt: bool,
@@ -59,14 +56,14 @@ impl PgUnit {
     pub(crate) fn new(
         tx: Transaction<'static, Postgres>,
         writable: bool,
-        patience: Duration,
+        terms: Terms,
         time: TimeSource,
     ) -> Self {
         Self {
             tx,
             time,
             writable,
-            patience,
+            terms,
             spoilt: false,
             saved: false,
             guard: Guard::None,
@@ -89,7 +86,7 @@ impl PgUnit {
     }
 
     fn link(&mut self) -> Link<'_> {
-        Link::in_transaction(&mut self.tx, self.patience)
+        Link::in_transaction(&mut self.tx, self.terms)
     }
 
     /// Marks the beginning of a statement.
@@ -178,12 +175,6 @@ impl PgUnit {
                 Err(err)
             }
         }
-    }
-
-    /// Gives up the write that [`Self::writing`] began, for a reason found after its first statement.
-    pub(crate) fn refuse(&mut self, err: StoreError) -> StoreError {
-        self.refused = self.guard == Guard::Savepoint;
-        err
     }
 
     /// Passes on what was read; a value that cannot be read spoils the unit.
@@ -277,9 +268,9 @@ impl UnitOfWork for PgUnit {
         }
         self.undo().await?;
         let Self {
-            tx, bumped, patience, ..
+            tx, bumped, terms, ..
         } = *self;
-        within(patience, tx.commit()).await.map_err(error::commit)?;
+        within(terms.patience, tx.commit()).await.map_err(error::commit)?;
         Ok(bumped)
     }
 }

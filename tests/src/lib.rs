@@ -5,15 +5,19 @@
 
 pub mod agents;
 pub mod api;
+pub mod backend;
 pub mod binary;
 pub mod browser;
 pub mod client;
 pub mod html;
 pub mod load;
+pub mod log;
 pub mod openapi;
 pub mod processes;
+pub mod promises;
 pub mod raw;
 pub mod server;
 
+pub use backend::Backend;
 pub use client::{Client, Response};
 pub use server::{ADMIN_EMAIL, ADMIN_PASSWORD, DEMO_PASSWORD, Launch, Server};

@@ -1,18 +1,20 @@
 //! A running mppeep, on a private folder and a free port.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Read};
+use std::io::Read;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::backend::Backend;
 use crate::client::Client;
-use crate::{binary, processes};
+use crate::log::Log;
+use crate::{backend, binary, processes};
 
 /// The first administrator of a server started by a test.
 pub const ADMIN_EMAIL: &str = "administration@mppeep.example";
@@ -31,61 +33,6 @@ pub fn demo_email(role: &str) -> String {
 
 /// How long a process may take to come up on a busy machine before the test gives up.
 const PATIENCE: Duration = Duration::from_secs(90);
-
-/// Lines that a process has written, as they come.
-#[derive(Default)]
-pub struct Log {
-    lines: Mutex<Vec<String>>,
-    grown: Condvar,
-}
-
-impl Log {
-    fn follow(source: impl Read + Send + 'static) -> Arc<Self> {
-        let log = Arc::new(Self::default());
-        let writer = Arc::clone(&log);
-        std::thread::spawn(move || {
-            for line in BufReader::new(source).split(b'\n').map_while(Result::ok) {
-                let line = String::from_utf8_lossy(&line).into_owned();
-                writer.lines.lock().expect("log").push(line);
-                writer.grown.notify_all();
-            }
-        });
-        log
-    }
-
-    /// Every line so far.
-    #[must_use]
-    pub fn lines(&self) -> Vec<String> {
-        self.lines.lock().expect("log").clone()
-    }
-
-    /// Every line so far, as one text.
-    #[must_use]
-    pub fn text(&self) -> String {
-        self.lines().join("\n")
-    }
-
-    /// Waits for a line for which `wanted` gives something.
-    pub fn wait_for<T>(&self, patience: Duration, mut wanted: impl FnMut(&str) -> Option<T>) -> Option<T> {
-        let end = Instant::now() + patience;
-        let mut lines = self.lines.lock().expect("log");
-        let mut seen = 0;
-        loop {
-            for line in &lines[seen..] {
-                if let Some(found) = wanted(line) {
-                    return Some(found);
-                }
-            }
-            seen = lines.len();
-            let left = end.checked_duration_since(Instant::now())?;
-            lines = self
-                .grown
-                .wait_timeout(lines, left.min(Duration::from_millis(200)))
-                .expect("log")
-                .0;
-        }
-    }
-}
 
 /// Where a server keeps its data: a folder of its own that vanishes with it, or one that the test keeps.
 #[derive(Clone)]
@@ -118,9 +65,16 @@ impl Default for Launch {
 }
 
 impl Launch {
-    /// A server of its own, with an administrator, without the general limits (tests come from one address).
+    /// A server of its own, with an administrator, without the general limits (tests come from one address), on the
+    /// backend that was chosen for the run.
     #[must_use]
     pub fn new() -> Self {
+        Self::on(Backend::chosen())
+    }
+
+    /// The same on this backend.
+    #[must_use]
+    pub fn on(backend: Backend) -> Self {
         let environment = [
             ("MPPEEP_LISTEN", "127.0.0.1:0"),
             ("MPPEEP_ADMIN_EMAIL", ADMIN_EMAIL),
@@ -135,6 +89,7 @@ impl Launch {
             environment: environment
                 .into_iter()
                 .map(|(name, value)| (name.into(), value.into()))
+                .chain(backend.provide())
                 .collect(),
             arguments: Vec::new(),
             folder: Folder::Own(Arc::new(folder)),
@@ -146,6 +101,50 @@ impl Launch {
     pub fn env(mut self, name: &str, value: impl ToString) -> Self {
         self.environment.insert(name.into(), value.to_string());
         self
+    }
+
+    /// Uses this PostgreSQL database.
+    #[must_use]
+    pub fn postgres(self, url: &str) -> Self {
+        self.env("DATABASE_URL", url)
+    }
+
+    /// Uses this Redis.
+    #[must_use]
+    pub fn redis(self, url: &str) -> Self {
+        self.env("REDIS_URL", url)
+    }
+
+    /// Sends its mails through this server.
+    #[must_use]
+    pub fn smtp(self, url: &str) -> Self {
+        self.env("MPPEEP_SMTP_URL", url)
+    }
+
+    /// The URL of its PostgreSQL database, without the pooler; nothing where it has a file.
+    #[must_use]
+    pub fn database_url(&self) -> Option<&str> {
+        ["MPPEEP_DATABASE_LISTEN_URL", "DATABASE_URL"]
+            .iter()
+            .find_map(|name| self.environment.get(*name).map(String::as_str))
+            .filter(|url| url.starts_with("postgres"))
+    }
+
+    /// What its database answers to a question: its rows, one a line, their fields separated by `|`.
+    #[must_use]
+    pub fn ask(&self, question: &str) -> String {
+        backend::ask(self.database_url(), self.data(), question)
+    }
+
+    /// Everything in its database, as statements that would make it again.
+    #[must_use]
+    pub fn dump(&self) -> String {
+        backend::dump(self.database_url(), self.data())
+    }
+
+    /// Asserts that the files of its database fit together.
+    pub fn assert_sound(&self) {
+        backend::assert_sound(self.database_url(), self.data());
     }
 
     /// Leaves one variable of the environment unset.
@@ -181,7 +180,10 @@ impl Launch {
         let mut command = Command::new(binary::path());
         for (name, _) in std::env::vars_os() {
             let text = name.to_string_lossy();
-            if text.starts_with("MPPEEP_") || text == "DATABASE_URL" || text == "REDIS_URL" {
+            if text.starts_with("MPPEEP_")
+                || text.starts_with("DATABASE_URL")
+                || text.starts_with("REDIS_URL")
+            {
                 command.env_remove(&name);
             }
         }
@@ -433,7 +435,7 @@ impl Server {
         self.logged_in(&demo_email(role), DEMO_PASSWORD).await
     }
 
-    /// The database file.
+    /// The database file, where it has one.
     #[must_use]
     pub fn database(&self) -> PathBuf {
         database_in(self.launch.data())

@@ -2,7 +2,6 @@
 
 use mppeep_tests::agents::{self, agent};
 use mppeep_tests::api::{API, create_agent, id_of, list, record_absence, record_evaluation, total};
-use mppeep_tests::server::sqlite3;
 use mppeep_tests::{ADMIN_EMAIL, ADMIN_PASSWORD, Server, html};
 
 /// From the first address to the home page.
@@ -68,7 +67,7 @@ async fn the_login_flow() {
 async fn a_session_does_not_need_the_password_again() {
     let server = Server::start();
     let client = server.admin().await;
-    let _gone = sqlite3(&server.database(), "update users set password_hash = null");
+    let _gone = server.launch().ask("update users set password_hash = null");
     for page in ["/mppeep/accueil", "/mppeep/personnel", "/mppeep/profil"] {
         let _page = client.get(page).await.expect(200);
     }

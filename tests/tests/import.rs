@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 
 use mppeep_tests::agents::{HEADER, agent, csv, file_of};
 use mppeep_tests::api::{create_agent, list, total};
-use mppeep_tests::server::{database_in, sqlite3};
 use mppeep_tests::{Launch, Server, processes};
 
 fn write(launch: &Launch, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
@@ -28,7 +27,8 @@ fn prepared() -> Launch {
 }
 
 fn agents(launch: &Launch) -> u64 {
-    sqlite3(&database_in(launch.data()), "select count(*) from personnel")
+    launch
+        .ask("select count(*) from personnel")
         .trim()
         .parse()
         .expect("a number")
@@ -47,10 +47,8 @@ fn ten_thousand_rows_are_read_checked_and_written() {
     let _report = launch.run_well(&["import", "personnel", text(&file)]);
     println!("import of 10 000 rows: {:?}", begun.elapsed());
     assert_eq!(agents(&launch), 10_000);
-    let database = database_in(launch.data());
     let state = || {
-        sqlite3(
-            &database,
+        launch.ask(
             "select matricule, family_name, grade, version, updated_at from personnel order by matricule",
         )
     };
@@ -161,10 +159,7 @@ fn a_kill_during_the_import_leaves_none_of_it() {
     assert!(interrupted > 0);
     let _report = launch.run_well(&["import", "personnel", text(&file)]);
     assert_eq!(agents(&launch), 10_000);
-    assert_eq!(
-        sqlite3(&database_in(launch.data()), "pragma integrity_check").trim(),
-        "ok"
-    );
+    launch.assert_sound();
 }
 
 /// What is exported is read back without loss, in both formats.
@@ -177,12 +172,8 @@ fn an_export_is_read_back_without_loss() {
         assert!(file.metadata().expect("the export").len() > 1000);
         let columns = "matricule, family_name, given_names, birth_date, sex, grade, step, salary_index, status, position, \
                        job_title, recruitment_date, service_start_date, national_id, marital_status, children, email, address, version";
-        let state = |launch: &Launch| {
-            sqlite3(
-                &database_in(launch.data()),
-                &format!("select {columns} from personnel order by matricule"),
-            )
-        };
+        let state =
+            |launch: &Launch| launch.ask(&format!("select {columns} from personnel order by matricule"));
         let before = state(&launch);
         let _again = launch.run_well(&["import", "personnel", text(&file)]);
         assert_eq!(
@@ -270,7 +261,7 @@ fn files_come_in_many_shapes() {
         let _report = launch.run_well(&["import", "personnel", text(&file)]);
         let question =
             "select matricule, family_name, given_names, birth_date, sex, grade from personnel order by 1";
-        let state = sqlite3(&database_in(launch.data()), question);
+        let state = launch.ask(question);
         assert_eq!(state.lines().count(), 10, "{name}");
         assert!(state.contains("KONÉ"), "{name}: {state}");
         states.push((name, state));

@@ -3,7 +3,6 @@
 use std::time::Instant;
 
 use mppeep_tests::client::encode;
-use mppeep_tests::server::sqlite3;
 use mppeep_tests::{ADMIN_EMAIL, ADMIN_PASSWORD, Launch, Response, Server, html, processes};
 use serde_json::json;
 
@@ -360,7 +359,7 @@ async fn without_settings_an_administrator_with_a_random_password_is_made_once()
         .without("MPPEEP_ADMIN_PASSWORD");
     let first = launch.start();
     let told = |server: &Server| format!("{}\n{}", server.out().text(), server.log().text());
-    let users = sqlite3(&first.database(), ".dump");
+    let users = first.launch().dump();
     assert!(users.contains("$argon2id$"), "an account was made");
     let said = told(&first);
     drop(first);

@@ -1,7 +1,6 @@
 //! Passwords: what they cost, how they rest, how they change, as CHECKS A-20 … A-22 want it.
 
 use mppeep_tests::api::API;
-use mppeep_tests::server::sqlite3;
 use mppeep_tests::{ADMIN_EMAIL, ADMIN_PASSWORD, Server, html};
 use serde_json::json;
 
@@ -11,7 +10,7 @@ const WRONG: &str = "ce-n-est-pas-le-bon-mot";
 #[tokio::test]
 async fn passwords_rest_as_argon2id_of_the_wanted_cost() {
     let server = Server::demo();
-    let dump = sqlite3(&server.database(), ".dump");
+    let dump = server.launch().dump();
     let hashes: Vec<&str> = dump
         .match_indices("$argon2")
         .map(|(at, _)| dump[at..].split('\'').next().expect("quoted"))

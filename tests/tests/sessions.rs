@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use mppeep_tests::api::{API, id_of, list};
-use mppeep_tests::server::{demo_email, sqlite3};
+use mppeep_tests::server::demo_email;
 use mppeep_tests::{ADMIN_EMAIL, ADMIN_PASSWORD, Client, Server, html};
 use serde_json::{Value, json};
 
@@ -80,7 +80,7 @@ async fn ids_are_unguessable() {
 async fn the_database_does_not_hold_the_id() {
     let server = Server::start();
     let id = server.admin().await.session();
-    let dump = sqlite3(&server.database(), ".dump").to_lowercase();
+    let dump = server.launch().dump().to_lowercase();
     let as_bytes: String = id.bytes().map(|byte| format!("{byte:02x}")).collect();
     assert!(dump.contains("insert into session"), "the session is stored");
     assert!(!dump.contains(&id.to_lowercase()) && !dump.contains(&as_bytes));

@@ -190,7 +190,7 @@ fn demo_data_is_deterministic() {
         let launch = Launch::new().with_demo(60);
         let question =
             "select matricule, family_name, given_names, birth_date, grade from personnel order by matricule";
-        mppeep_tests::server::sqlite3(&database_in(launch.data()), question)
+        launch.ask(question)
     };
     let (one, two) = (state(), state());
     assert_eq!(one, two);

@@ -36,6 +36,8 @@ pub(crate) struct Common {
 pub(crate) enum Command {
     /// Serve the pages and the API
     Serve(Serve),
+    /// Work on the queue (mails, salaries) and on scheduled tasks, without serving
+    Worker,
     /// Make the database, or bring its schema up to date
     Migrate,
     /// Fill an empty database with invented people
@@ -73,6 +75,9 @@ pub(crate) struct Serve {
     /// How many of them, when the database is made
     #[arg(long, value_name = "NUMBER", requires = "demo", default_value_t = 10_000)]
     pub(crate) agents: u32,
+    /// Leave the queue and the scheduled tasks to other processes
+    #[arg(long)]
+    pub(crate) no_worker: bool,
 }
 
 #[derive(Debug, Args)]
@@ -165,7 +170,7 @@ pub(crate) enum Format {
 
 #[derive(Debug, Args)]
 pub(crate) struct Backup {
-    /// The file to write [default: backups/mppeep-TIME.db in the data folder]
+    /// The file to write [default: backups/mppeep-TIME.db (PostgreSQL: .dump) in the data folder]
     pub(crate) file: Option<PathBuf>,
 }
 
@@ -203,6 +208,8 @@ mod tests {
         for line in [
             "mppeep serve",
             "mppeep serve --demo --agents 50 --listen 127.0.0.1:0",
+            "mppeep serve --no-worker",
+            "mppeep worker --log debug",
             "mppeep --config x.toml migrate",
             "mppeep demo --agents 10",
             "mppeep user create a@b.example --role admin --role sdrh --name A",
@@ -221,7 +228,7 @@ mod tests {
             "mppeep",
             "mppeep serve --agents 5",
             "mppeep user create a@b.example",
-            "mppeep worker",
+            "mppeep worker --no-worker",
         ] {
             assert!(Cli::try_parse_from(line.split(' ')).is_err(), "{line}");
         }

@@ -2,10 +2,12 @@
 //!
 //! It is the only shipped room that names an adapter, and it holds no rule of the domain.
 
+mod background;
 mod cli;
 mod commands;
 mod config;
 mod server;
+mod signals;
 mod telemetry;
 mod terminal;
 mod wiring;

@@ -47,7 +47,7 @@ use utoipa_axum::routes;
 use crate::assets;
 use crate::extract::MaybeUser;
 use crate::extract::session_cookie::CookieSecurity;
-use crate::health::{self, Readiness};
+use crate::health::{self, ComponentHealth, Readiness};
 use crate::middleware::context::{ClientIpHeader, Contexts, Network, RequestContext};
 use crate::middleware::forgery::Origin;
 use crate::middleware::session::Authenticate;
@@ -91,6 +91,8 @@ pub struct Services {
     pub imports: PersonnelImportService,
     /// Exports of personnel files.
     pub exports: PersonnelExportService,
+    /// Writing of tables as files.
+    pub spreadsheets: Arc<dyn Spreadsheets>,
     /// Invitations and forgotten passwords.
     pub access: AccountAccessService,
     /// Salary slips.
@@ -171,7 +173,8 @@ impl Services {
             activity: ActivityService::new(shared()),
             settings: SettingsService::new(shared()),
             imports: PersonnelImportService::new(shared(), Arc::clone(&spreadsheets)),
-            exports: PersonnelExportService::new(shared(), spreadsheets),
+            exports: PersonnelExportService::new(shared(), Arc::clone(&spreadsheets)),
+            spreadsheets,
         }
     }
 }
@@ -189,6 +192,8 @@ pub struct AppState {
     pub openapi: Bytes,
     /// Whether requests may be sent here.
     pub readiness: Arc<Readiness>,
+    /// Parts that the server can do without, for the page of health.
+    pub components: Arc<[Arc<dyn ComponentHealth>]>,
 }
 
 impl AppState {
@@ -206,6 +211,16 @@ impl AppState {
             cookie_security,
             openapi,
             readiness: Arc::new(Readiness::new(store)),
+            components: Arc::from([]),
+        }
+    }
+
+    /// The same, telling of these parts too when it is asked for its health.
+    #[must_use]
+    pub fn with_components(self, components: Vec<Arc<dyn ComponentHealth>>) -> Self {
+        Self {
+            components: components.into(),
+            ..self
         }
     }
 }

@@ -17,6 +17,6 @@ mod urls;
 
 pub use app::{AppState, EdgeSettings, ServicePorts, Services, openapi, openapi_json, router};
 pub use extract::session_cookie::CookieSecurity;
-pub use health::Readiness;
+pub use health::{ComponentHealth, Readiness};
 pub use middleware::{ClientIpHeader, Network, Origin};
 pub use urls::Urls;

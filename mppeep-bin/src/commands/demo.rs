@@ -14,14 +14,11 @@ use crate::wiring::Wired;
 pub(crate) async fn run(config: &Config, demo: &Demo) -> anyhow::Result<ExitCode> {
     let wired = open(config).await?;
     load(&wired, demo.agents).await?;
-    say(format_args!(
-        "{} holds invented people now.",
-        wired.store.path().display()
-    ));
+    say(format_args!("{} holds invented people now.", wired.place()));
     say(format_args!(
         "Log in as <role>@{DEMO_DOMAIN} with the password {DEMO_PASSWORD}"
     ));
-    wired.store.close().await;
+    wired.close().await;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -50,7 +47,7 @@ async fn load(wired: &Wired, agents: u32) -> anyhow::Result<()> {
         };
         progress.show(what, step.done, step.total);
     };
-    match mppeep_demo::load(&wired.store, &*wired.hasher, &data, &show).await {
+    match mppeep_demo::load(wired.ports.store.as_ref(), &*wired.hasher, &data, &show).await {
         Ok(epochs) => {
             wired.board.observe(&epochs);
             Ok(())
@@ -58,7 +55,7 @@ async fn load(wired: &Wired, agents: u32) -> anyhow::Result<()> {
         Err(LoadError::NotEmpty) => {
             bail!(
                 "{} holds other data: demonstration data goes into an empty database",
-                wired.store.path().display()
+                wired.place()
             )
         }
         Err(error) => Err(error.into()),

@@ -1,11 +1,13 @@
 //! What each command does.
 
-mod database;
+mod backup;
 mod demo;
 mod doctor;
+mod postgres_tools;
 mod serve;
 mod transfer;
 mod users;
+mod worker;
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -15,8 +17,10 @@ use mppeep_core::domain::permission::Actor;
 
 use crate::cli::{Cli, Command, Common, ConfigCommand};
 use crate::config::{self, Config};
+use crate::telemetry;
 use crate::terminal::say;
-use crate::{telemetry, wiring};
+use crate::wiring::database::Patience;
+use crate::wiring::{self, Wired, outside};
 
 /// Runs a command to its end.
 pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
@@ -36,13 +40,14 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     }
     match cli.command {
         Command::Serve(serve) => serve::run(&config, &serve).await,
-        Command::Migrate => database::migrate(&config).await,
+        Command::Worker => worker::run(&config).await,
+        Command::Migrate => backup::migrate(&config).await,
         Command::Demo(demo) => demo::run(&config, &demo).await,
         Command::User(user) => users::run(&config, user).await,
         Command::Import(crate::cli::Import::Personnel(import)) => transfer::import(&config, import).await,
         Command::Export(crate::cli::Export::Personnel(export)) => transfer::export(&config, export).await,
-        Command::Backup(backup) => database::backup(&config, backup).await,
-        Command::Restore(restore) => database::restore(&config, &restore).await,
+        Command::Backup(backup) => backup::backup(&config, backup).await,
+        Command::Restore(restore) => backup::restore(&config, &restore).await,
         Command::Doctor(report) => doctor::run(&config, &report).await,
         Command::Openapi => {
             say(mppeep_http::openapi_json(&mppeep_http::Urls::new(
@@ -69,6 +74,9 @@ fn flags_of(common: &Common) -> Vec<(&'static str, String)> {
 }
 
 fn check_config(config: &Config, json: bool) -> anyhow::Result<ExitCode> {
+    // What adapters alone understand is told here rather than at the next start.
+    outside::redis(config, "")?;
+    outside::mailer(config)?;
     if json {
         say(serde_json::to_string_pretty(&config.origins)?);
         return Ok(ExitCode::SUCCESS);
@@ -91,8 +99,8 @@ fn operator() -> Actor {
 }
 
 /// Opens the configured database.
-async fn open(config: &Config) -> anyhow::Result<wiring::Wired> {
-    wiring::open(config, &wiring::database(config, false)).await
+async fn open(config: &Config) -> anyhow::Result<Wired> {
+    wiring::open(config, false, Patience::Configured).await
 }
 
 /// The first line of a file.

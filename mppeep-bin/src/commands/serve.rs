@@ -6,58 +6,50 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use mppeep_core::ports::clock::SystemEntropy;
-use mppeep_core::ports::maintain::Maintain;
 use mppeep_core::ports::rate_limiter::Gcra;
 use mppeep_core::services::users::FirstAdministrator;
 use mppeep_http::{AppState, CookieSecurity, EdgeSettings, Urls};
-use tokio::signal::unix::{SignalKind, signal};
 
 use super::demo;
+use crate::background::Background;
 use crate::cli::Serve;
 use crate::config::{Config, Rate};
 use crate::server::{self, ServerSettings};
+use crate::signals::Signals;
 use crate::terminal::say;
+use crate::wiring::database::Patience;
 use crate::wiring::{self, Wired};
-
-/// How often expired rows are swept, and how many of each kind at once.
-const SWEEP_PAUSE: Duration = Duration::from_secs(60);
-const SWEEP_ROWS: u32 = 1000;
 
 pub(crate) async fn run(config: &Config, serve: &Serve) -> anyhow::Result<ExitCode> {
     // Bound first: a taken address is told before anything is opened, and early clients wait instead of failing.
     let listener =
         server::bind(config.listen).with_context(|| format!("cannot listen on address {}", config.listen))?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut signals = Signals::new()?;
     if config.cookie_security == CookieSecurity::Never {
         tracing::warn!("the session cookie is sent over plain HTTP as well: cookie_secure is never");
     }
-    let wired = wiring::open(config, &wiring::database(config, serve.demo)).await?;
+    let wired = tokio::select! {
+        wired = wiring::open(config, serve.demo, Patience::Configured) => wired?,
+        () = signals.any() => return Ok(ExitCode::SUCCESS),
+    };
     if serve.demo {
         demo::prepare(&wired, serve.agents).await?;
     } else {
         first_administrator(config, &wired).await?;
     }
-    tokio::spawn(Arc::clone(&wired.board).poll());
-    tokio::spawn(sweep(wired.store.clone(), Arc::clone(&wired.limiter)));
+    let background = Background::start(config, &wired, !serve.no_worker);
     let urls = Urls::new(&config.root_path);
-    let store = Arc::new(wired.store.clone());
-    let state = AppState::new(Arc::clone(&wired.services), store, urls, config.cookie_security);
+    let store = Arc::clone(&wired.ports.store);
+    let state = AppState::new(Arc::clone(&wired.services), store, urls, config.cookie_security)
+        .with_components(background.components());
     let readiness = Arc::clone(&state.readiness);
-    let router = mppeep_http::router(
-        state,
-        edge(config),
-        Arc::clone(&wired.limiter) as _,
-        &SystemEntropy,
-    );
+    let router = mppeep_http::router(state, edge(config), Arc::clone(&wired.limiter), &SystemEntropy);
     let address = listener.local_addr()?;
     tracing::info!(%address, root = config.root_path, "listening");
+    let work = background.end_work();
     let stop = async move {
-        let name = tokio::select! {
-            _ = terminate.recv() => "SIGTERM",
-            _ = interrupt.recv() => "SIGINT",
-        };
-        tracing::info!(signal = name, "asked to end");
+        signals.any().await;
+        work.send_replace(true);
     };
     server::serve(
         listener,
@@ -67,7 +59,8 @@ pub(crate) async fn run(config: &Config, serve: &Serve) -> anyhow::Result<ExitCo
         stop,
     )
     .await;
-    wired.store.close().await;
+    background.end().await;
+    wired.close().await;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -100,12 +93,17 @@ async fn first_administrator(config: &Config, wired: &Wired) -> anyhow::Result<(
         return Ok(());
     }
     let password = config.admin_password.as_ref().map(crate::config::Secret::expose);
-    match wired
-        .services
-        .users
+    let users = &wired.services.users;
+    let mut made = users
         .ensure_first_administrator(&config.admin_email, password)
-        .await
-    {
+        .await;
+    if made.is_err() {
+        // Of several servers that start at once on a new database, another one may have made him meanwhile.
+        made = users
+            .ensure_first_administrator(&config.admin_email, password)
+            .await;
+    }
+    match made {
         Ok(FirstAdministrator::Present) => {}
         Ok(FirstAdministrator::AsGiven) => tracing::info!("the first administrator was made as configured"),
         Ok(FirstAdministrator::Made { password }) => {
@@ -116,21 +114,4 @@ async fn first_administrator(config: &Config, wired: &Wired) -> anyhow::Result<(
         Err(error) => bail!("admin_email, admin_password: {error}"),
     }
     Ok(())
-}
-
-async fn sweep(
-    store: mppeep_store_sqlite::SqliteStore,
-    limiter: Arc<mppeep_cache_memory::MemoryRateLimiter>,
-) {
-    loop {
-        tokio::time::sleep(SWEEP_PAUSE).await;
-        let adapters: [(&str, &dyn Maintain); 2] = [("sqlite", &store), ("memory", &*limiter)];
-        for (adapter, maintained) in adapters {
-            match maintained.sweep(SWEEP_ROWS).await {
-                Ok(0) => {}
-                Ok(swept) => tracing::debug!(adapter, swept, "swept"),
-                Err(error) => tracing::warn!(adapter, %error, "sweeping failed"),
-            }
-        }
-    }
 }

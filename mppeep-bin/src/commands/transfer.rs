@@ -69,7 +69,7 @@ pub(crate) async fn import(config: &Config, command: ImportPersonnel) -> anyhow:
     } else {
         show(&report, &plan, command.dry_run);
     }
-    wired.store.close().await;
+    wired.close().await;
     Ok(if may_run {
         ExitCode::SUCCESS
     } else {
@@ -149,7 +149,7 @@ pub(crate) async fn export(config: &Config, command: ExportPersonnel) -> anyhow:
         .file(&operator(), Everything::everything(), format)
         .await
         .map_err(explain)?;
-    wired.store.close().await;
+    wired.close().await;
     match command.output {
         Some(path) => {
             std::fs::write(&path, &bytes).with_context(|| format!("cannot write {}", path.display()))?;

@@ -27,7 +27,7 @@ pub(crate) async fn run(config: &Config, command: cli::User) -> anyhow::Result<E
         cli::User::Disable { email } => disable(services, &email).await?,
         cli::User::List(report) => list(services, report.json).await?,
     }
-    wired.store.close().await;
+    wired.close().await;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -1,5 +1,7 @@
 //! `mppeep doctor`.
 
+mod backends;
+
 use std::process::ExitCode;
 
 use mppeep_core::domain::user::{Role, UserStatus};
@@ -12,6 +14,7 @@ use super::operator;
 use crate::cli::Report;
 use crate::config::Config;
 use crate::terminal::say;
+use crate::wiring::database::Patience;
 use crate::wiring::{self, Wired};
 
 /// How a check went.
@@ -33,17 +36,15 @@ struct Check {
 pub(crate) async fn run(config: &Config, report: &Report) -> anyhow::Result<ExitCode> {
     let mut checks = Vec::new();
     settings(config, &mut checks);
-    let database = wiring::database(config, false);
-    match wiring::open(config, &database).await {
+    match wiring::open(config, false, Patience::None).await {
         Ok(wired) => {
-            add(
-                &mut checks,
-                "database",
-                Verdict::Ok,
-                format!("{} opens, its schema is up to date", database.display()),
-            );
+            let says = format!("{} opens, its schema is up to date", wired.place());
+            add(&mut checks, "database", Verdict::Ok, says);
+            backends::database(config, &wired, &mut checks).await?;
             inside(&wired, &mut checks).await?;
-            wired.store.close().await;
+            backends::redis(&wired, &mut checks).await;
+            backends::mail(config, &wired, &mut checks).await?;
+            wired.close().await;
         }
         Err(error) => add(&mut checks, "database", Verdict::Error, format!("{error:#}")),
     }
@@ -108,23 +109,6 @@ fn settings(config: &Config, checks: &mut Vec<Check>) {
 }
 
 async fn inside(wired: &Wired, checks: &mut Vec<Check>) -> anyhow::Result<()> {
-    let damage = wired.store.check().await?;
-    match damage.first() {
-        None => add(
-            checks,
-            "integrity",
-            Verdict::Ok,
-            "every page and every reference was read",
-        ),
-        Some(first) => {
-            add(
-                checks,
-                "integrity",
-                Verdict::Error,
-                format!("{} findings, the first: {first}", damage.len()),
-            );
-        }
-    }
     if wired.services.settings.is_demonstration().await? {
         let says = "this database holds demonstration data, and accounts whose password is public";
         add(checks, "demo", Verdict::Advice, says);

@@ -1,0 +1,31 @@
+//! `mppeep worker`.
+
+use std::process::ExitCode;
+
+use crate::background::Background;
+use crate::config::Config;
+use crate::signals::Signals;
+use crate::wiring;
+use crate::wiring::database::Patience;
+
+/// Works until it is asked to end; what is in hand is then finished or given back.
+pub(crate) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
+    let mut signals = Signals::new()?;
+    let wired = tokio::select! {
+        wired = wiring::open(config, false, Patience::Configured) => wired?,
+        () = signals.any() => return Ok(ExitCode::SUCCESS),
+    };
+    if wired.mailer.is_none() {
+        tracing::warn!("smtp_url is unset: mails wait");
+    }
+    let background = Background::start(config, &wired, true);
+    tracing::info!(
+        database = wired.place(),
+        concurrency = config.worker_concurrency,
+        "working"
+    );
+    signals.any().await;
+    background.end().await;
+    wired.close().await;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,242 @@
+//! The adapters behind the services.
+//!
+//! | configured | cache | general limits | messages | copies of sessions |
+//! | --- | --- | --- | --- | --- |
+//! | SQLite | memory | memory | memory | none: the file is as near |
+//! | SQLite, Redis | memory | Redis, or a share in memory | Redis | none |
+//! | PostgreSQL | memory before PostgreSQL | PostgreSQL, or a share in memory | PostgreSQL | memory |
+//! | PostgreSQL, Redis | memory before Redis | Redis, or a share in memory | PostgreSQL and Redis | memory before Redis |
+//!
+//! Sessions themselves, login attempts, epochs, counters, jobs and locks are always the database's.
+
+pub(crate) mod database;
+pub(crate) mod outside;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use mppeep_cache_memory::{MemoryCache, MemoryCacheSettings, MemoryRateLimiter};
+use mppeep_cache_redis::RedisAdapter;
+use mppeep_core::layered::buffered_counters::BufferedCounters;
+use mppeep_core::layered::cached::{Cached, CachedSettings};
+use mppeep_core::layered::epoch_board::EpochBoard;
+use mppeep_core::layered::fallback_limiter::FallbackLimiter;
+use mppeep_core::layered::near_cache::NearCache;
+use mppeep_core::layered::session_cache::SessionCache;
+use mppeep_core::ports::cache::Cache;
+use mppeep_core::ports::clock::{SystemClock, SystemEntropy, TimeSource};
+use mppeep_core::ports::login_attempts::AttemptLimits;
+use mppeep_core::ports::maintain::Maintain;
+use mppeep_core::ports::password::PasswordHasher;
+use mppeep_core::ports::pubsub::PubSub;
+use mppeep_core::ports::rate_limiter::RateLimiter;
+use mppeep_core::ports::session::SessionStore;
+use mppeep_core::services::schedule::{DeadJobsTask, ForgetImportsTask, SweepTask, Task};
+use mppeep_core::services::{Adapters, CacheTimes, Context};
+use mppeep_http::{ServicePorts, Services};
+use mppeep_mail::SmtpMailer;
+use mppeep_password::Argon2Hasher;
+use mppeep_spreadsheet::{Limits, SpreadsheetFiles};
+
+use crate::config::Config;
+use database::{Opened, Patience, Ports};
+
+/// What the in-process cache may hold.
+const CACHE_BYTES: u64 = 16 << 20;
+
+/// Copies of sessions that are made at once while their cache is away.
+const SESSION_LOADERS: usize = 16;
+
+/// The open database with the services on it.
+pub(crate) struct Wired {
+    pub(crate) database: Opened,
+    pub(crate) ports: Ports,
+    pub(crate) board: Arc<EpochBoard>,
+    pub(crate) limiter: Arc<dyn RateLimiter>,
+    /// What only this process holds and only it can sweep.
+    pub(crate) own: Arc<dyn Maintain>,
+    /// Where the database tells of epochs as they are committed.
+    pub(crate) pushed: Option<Arc<dyn PubSub>>,
+    /// Where processes tell each other of the epochs they learn of.
+    pub(crate) relayed: Option<Arc<dyn PubSub>>,
+    pub(crate) counters: Arc<BufferedCounters>,
+    pub(crate) services: Arc<Services>,
+    pub(crate) hasher: Arc<dyn PasswordHasher>,
+    pub(crate) redis: Option<RedisAdapter>,
+    pub(crate) mailer: Option<Arc<SmtpMailer>>,
+}
+
+/// What differs by what is configured.
+struct Shared {
+    cache: Arc<dyn Cache>,
+    limiter: Arc<dyn RateLimiter>,
+    sessions: Arc<dyn SessionStore>,
+    pushed: Option<Arc<dyn PubSub>>,
+    relayed: Option<Arc<dyn PubSub>>,
+}
+
+/// Opens the configured database, and puts everything together on it.
+pub(crate) async fn open(config: &Config, demo: bool, patience: Patience) -> anyhow::Result<Wired> {
+    let mailer = outside::mailer(config)?;
+    // A bad address is told before the database is waited for.
+    outside::redis(config, "")?;
+    let database = database::open(config, demo, patience).await?;
+    let ports = database.ports();
+    let redis = match &config.redis {
+        None => None,
+        Some(_) => outside::redis(config, &outside::identity(ports.store.as_ref()).await?)?,
+    };
+    Ok(wire(config, database, ports, redis, mailer))
+}
+
+fn wire(
+    config: &Config,
+    database: Opened,
+    ports: Ports,
+    redis: Option<RedisAdapter>,
+    mailer: Option<Arc<SmtpMailer>>,
+) -> Wired {
+    let board = Arc::new(EpochBoard::new(Arc::clone(&ports.epochs)));
+    let local = Arc::new(MemoryRateLimiter::new(TimeSource::Backend));
+    let shared = share(config, &database, &ports, redis.as_ref(), &board, &local);
+    let context = Context::with(
+        Adapters {
+            store: Arc::clone(&ports.store),
+            epochs: Arc::clone(&board),
+            cached: Arc::new(Cached::new(shared.cache, Arc::clone(&board))),
+            clock: Arc::new(SystemClock),
+            entropy: Arc::new(SystemEntropy),
+        },
+        CacheTimes {
+            statistics: config.cache_statistics,
+            personnel: config.cache_personnel,
+        },
+        None,
+    );
+    let counters = Arc::new(BufferedCounters::new(
+        Arc::clone(&ports.counters),
+        Arc::new(SystemClock),
+        Arc::new(SystemEntropy),
+    ));
+    let tasks: Vec<Arc<dyn Task>> = vec![
+        Arc::new(SweepTask::new(vec![Arc::clone(&ports.maintain)])),
+        Arc::new(ForgetImportsTask::new(Arc::clone(&context))),
+        Arc::new(DeadJobsTask::new(Arc::clone(&context), Arc::clone(&ports.queue))),
+    ];
+    let hasher: Arc<dyn PasswordHasher> = Arc::new(Argon2Hasher::default());
+    let service_ports = ServicePorts {
+        sessions: shared.sessions,
+        attempts: Arc::clone(&ports.attempts),
+        hasher: Arc::clone(&hasher),
+        attempt_limits: AttemptLimits {
+            per_address: config.login_attempts,
+            window: Duration::from_secs(u64::from(config.login_window_seconds)),
+            ..AttemptLimits::default()
+        },
+        spreadsheets: Arc::new(SpreadsheetFiles::new(Limits::default())),
+        queue: Arc::clone(&ports.queue),
+        locks: Arc::clone(&ports.locks),
+        counters: Arc::clone(&counters),
+        tasks,
+    };
+    Wired {
+        services: Arc::new(Services::new(&context, service_ports)),
+        database,
+        ports,
+        board,
+        limiter: shared.limiter,
+        own: local,
+        pushed: shared.pushed,
+        relayed: shared.relayed,
+        counters,
+        hasher,
+        redis,
+        mailer,
+    }
+}
+
+fn share(
+    config: &Config,
+    database: &Opened,
+    ports: &Ports,
+    redis: Option<&RedisAdapter>,
+    board: &Arc<EpochBoard>,
+    local: &Arc<MemoryRateLimiter>,
+) -> Shared {
+    let memory = || -> Arc<dyn Cache> {
+        let settings = MemoryCacheSettings {
+            capacity_bytes: CACHE_BYTES,
+            ..MemoryCacheSettings::default()
+        };
+        Arc::new(MemoryCache::new(TimeSource::Backend, settings))
+    };
+    let fallback = |limiter: Arc<dyn RateLimiter>| -> Arc<dyn RateLimiter> {
+        Arc::new(FallbackLimiter::new(
+            limiter,
+            Arc::clone(local) as _,
+            config.instances,
+        ))
+    };
+    let copies = |cache: Arc<dyn Cache>| -> Arc<dyn SessionStore> {
+        let settings = CachedSettings {
+            loaders_without_lease: SESSION_LOADERS,
+            ..CachedSettings::default()
+        };
+        let cached = Cached::with_settings(cache, Arc::clone(board), settings);
+        Arc::new(SessionCache::new(
+            Arc::clone(&ports.sessions),
+            Arc::new(cached),
+            Arc::clone(board),
+            Arc::new(SystemClock),
+        ))
+    };
+    let by_redis = redis.map(|redis| Arc::new(redis.pubsub()) as Arc<dyn PubSub>);
+    match (database, redis) {
+        (Opened::Sqlite { .. }, None) => Shared {
+            cache: memory(),
+            limiter: Arc::clone(local) as _,
+            sessions: Arc::clone(&ports.sessions),
+            pushed: None,
+            relayed: None,
+        },
+        (Opened::Sqlite { .. }, Some(redis)) => Shared {
+            cache: memory(),
+            limiter: fallback(Arc::new(redis.limiter())),
+            sessions: Arc::clone(&ports.sessions),
+            pushed: None,
+            relayed: by_redis,
+        },
+        (Opened::Postgres(store), None) => Shared {
+            cache: Arc::new(NearCache::new(memory(), Arc::new(store.clone()))),
+            limiter: fallback(Arc::new(store.clone())),
+            sessions: copies(memory()),
+            pushed: Some(Arc::new(store.clone())),
+            relayed: None,
+        },
+        (Opened::Postgres(store), Some(redis)) => {
+            let cache = || Arc::new(NearCache::new(memory(), Arc::new(redis.cache())));
+            Shared {
+                cache: cache(),
+                limiter: fallback(Arc::new(redis.limiter())),
+                sessions: copies(cache()),
+                pushed: Some(Arc::new(store.clone())),
+                relayed: by_redis,
+            }
+        }
+    }
+}
+
+impl Wired {
+    /// Where the database is, for people.
+    pub(crate) fn place(&self) -> String {
+        self.database.place()
+    }
+
+    /// Closes every connection.
+    pub(crate) async fn close(&self) {
+        if let Some(redis) = &self.redis {
+            redis.close();
+        }
+        self.database.close().await;
+    }
+}

@@ -28,8 +28,8 @@ use crate::store::read_twice;
 pub(crate) const CHANNEL: &str = "mppeep_jobs";
 /// Why a job failed whose worker never said so.
 const LEASE_ENDED: &str = "the lease ended before the worker said what became of the job";
-/// Leases that one claim takes back at most; the next claim takes more.
-const REAPED_AT_ONCE: i64 = 100;
+/// Leases that one statement takes back at most.
+const TAKEN_BACK_AT_ONCE: u16 = 500;
 
 /// A row of `job` as people see it, in plain types.
 #[derive(Debug, FromRow)]
@@ -203,7 +203,12 @@ impl PgStore {
 
     /// Takes back leases that ended: their jobs wait again, or are dead after their last attempt.
     async fn take_back(&self) -> Result<(), sqlx::Error> {
-        sqlx::query!(
+        while self.take_some_back().await? == u64::from(TAKEN_BACK_AT_ONCE) {}
+        Ok(())
+    }
+
+    async fn take_some_back(&self) -> Result<u64, sqlx::Error> {
+        let done = sqlx::query!(
             r#"
                 WITH lapsed AS MATERIALIZED (
                     SELECT job_id FROM job
@@ -216,11 +221,11 @@ impl PgStore {
             "#,
             self.now() as _,
             LEASE_ENDED,
-            REAPED_AT_ONCE,
+            i64::from(TAKEN_BACK_AT_ONCE),
         )
         .execute(self.quick())
         .await?;
-        Ok(())
+        Ok(done.rows_affected())
     }
 
     async fn take(&self, queues: &[String], n: u32, lease: Duration) -> Result<Vec<Taken>, sqlx::Error> {

@@ -217,11 +217,9 @@ impl Handle<'_> {
         let found = self.0.settle(ENTITY, found)?;
         self.0.decoded(found.map(Slip::try_from).transpose())
     }
-}
 
-#[async_trait]
-impl PayrollRepository for Handle<'_> {
-    async fn write(&mut self, slip: &Slip) -> Result<SlipWrite, StoreError> {
+    /// Writes a draft; none when the stored slip is no draft, or has a greater fence.
+    async fn write_draft(&mut self, slip: &Slip) -> Result<Option<Slip>, StoreError> {
         let month = stored_month(slip.month);
         let link = self.0.writing().await?;
         let settings = serde_json::to_string(&slip.settings).map_err(|err| BackendError::Other {
@@ -258,16 +256,29 @@ impl PayrollRepository for Handle<'_> {
         )
         .fetch_optional(link)
         .await;
-        if let Some(row) = self.0.settle(ENTITY, written)? {
-            return Ok(SlipWrite::Written(Slip {
-                id: SlipId::from_uuid(row.id),
-                version: row.version,
-                status: SlipStatus::Draft,
-                validated: None,
-                ..slip.clone()
-            }));
+        let row = self.0.settle(ENTITY, written)?;
+        Ok(row.map(|row| Slip {
+            id: SlipId::from_uuid(row.id),
+            version: row.version,
+            status: SlipStatus::Draft,
+            validated: None,
+            ..slip.clone()
+        }))
+    }
+}
+
+#[async_trait]
+impl PayrollRepository for Handle<'_> {
+    async fn write(&mut self, slip: &Slip) -> Result<SlipWrite, StoreError> {
+        let mut written = self.write_draft(slip).await;
+        if matches!(&written, Err(StoreError::Conflict { field: "id", .. })) {
+            // Another unit wrote the same slip at this very moment, and has committed: it is there to be replaced now.
+            written = self.write_draft(slip).await;
         }
-        let stored = self.slip_of(slip.personnel, month).await?;
+        if let Some(written) = written? {
+            return Ok(SlipWrite::Written(written));
+        }
+        let stored = self.slip_of(slip.personnel, stored_month(slip.month)).await?;
         Ok(stored
             .filter(|stored| stored.status == SlipStatus::Validated)
             .map_or(SlipWrite::FenceLost, SlipWrite::Validated))

@@ -102,6 +102,7 @@ impl Target {
         let mut command = self.command("psql");
         command.args(["--no-psqlrc", "--quiet", "--tuples-only", "--no-align"]);
         command.args(["--set=ON_ERROR_STOP=1", "--command", question]);
+        command.stdout(Stdio::piped());
         run("psql", command).await
     }
 
@@ -142,15 +143,23 @@ pub(super) async fn version(program: &str) -> Option<String> {
 }
 
 async fn run(program: &str, mut command: Command) -> anyhow::Result<String> {
-    command.stdin(Stdio::null()).kill_on_drop(true);
-    let done = match command.output().await {
-        Ok(done) => done,
+    command
+        .stdin(Stdio::null())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
+    let child = match command.spawn() {
+        Ok(child) => child,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => bail!(
             "{program} is not on the PATH: install PostgreSQL's client programs (package postgresql-client), of the \
              server's release or later"
         ),
         Err(error) => return Err(error).with_context(|| format!("cannot run {program}")),
     };
+    // Unlike `output`, this leaves the standard output where the caller wants it.
+    let done = child
+        .wait_with_output()
+        .await
+        .with_context(|| format!("cannot wait for {program}"))?;
     if !done.status.success() {
         let said = String::from_utf8_lossy(&done.stderr);
         let lines: Vec<&str> = said

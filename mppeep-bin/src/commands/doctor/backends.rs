@@ -80,16 +80,37 @@ pub(super) async fn redis(wired: &Wired, checks: &mut Vec<Check>) {
     let Some(redis) = &wired.redis else {
         return;
     };
-    match redis.ping().await {
-        Ok(took) => {
-            let says = format!("Redis answers in {:.1} ms", took.as_secs_f64() * 1000.0);
-            add(checks, "redis", Verdict::Ok, says);
-        }
+    let took = match redis.ping().await {
+        Ok(took) => took,
         Err(error) => {
             let why = redis.health().last_error.unwrap_or_else(|| error.to_string());
             let says = format!("Redis does not answer ({why}): the server works without it, and slower");
             add(checks, "redis", Verdict::Advice, says);
+            return;
         }
+    };
+    let millis = took.as_secs_f64() * 1000.0;
+    let server = match redis.server().await {
+        Ok(server) => server,
+        Err(error) => {
+            let says = format!("Redis answers in {millis:.1} ms, and does not tell about itself: {error}");
+            add(checks, "redis", Verdict::Advice, says);
+            return;
+        }
+    };
+    let bound = match server.maxmemory {
+        0 => "no maxmemory".to_owned(),
+        bytes => format!("maxmemory {} MiB", bytes >> 20),
+    };
+    let says = format!(
+        "Redis {} answers in {millis:.1} ms; {bound}, policy {}",
+        server.version, server.maxmemory_policy
+    );
+    add(checks, "redis", Verdict::Ok, says);
+    if server.maxmemory > 0 && server.maxmemory_policy == "noeviction" {
+        let says = "maxmemory-policy is noeviction: a full Redis takes nothing new; allkeys-lru suits, since nothing in it \
+                    is needed";
+        add(checks, "redis", Verdict::Advice, says);
     }
 }
 

@@ -14,6 +14,7 @@ use crate::options::RedisOptions;
 use crate::pubsub::RedisPubSub;
 use crate::rate_limiter::RedisRateLimiter;
 use crate::script;
+use crate::server::{self, RedisServer};
 
 /// Redis as mppeep uses it. Clones, and the ports taken from them, share one link.
 #[derive(Clone)]
@@ -72,6 +73,18 @@ impl RedisAdapter {
                 self.link.deadline(),
                 |values| values.is_empty().then(|| began.elapsed()),
             )
+            .await
+    }
+
+    /// Asks the server for its version and how its memory is set up.
+    ///
+    /// # Errors
+    /// `BackendError` as any call.
+    pub async fn server(&self) -> Result<RedisServer, BackendError> {
+        let key = format!("{}server", self.link.options.prefix);
+        let deadline = self.link.deadline();
+        self.link
+            .run(&script::SERVER, key.as_bytes(), &[], deadline, server::read)
             .await
     }
 

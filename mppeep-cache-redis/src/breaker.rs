@@ -252,7 +252,7 @@ mod tests {
                 call(&mut breaker, now, Outcome::Failure);
             }
             // Enough successes that the half is never reached.
-            for _ in 0..5 {
+            for _ in 0..10 {
                 call(&mut breaker, now, Outcome::Success);
             }
             assert_eq!(breaker.state(), BreakerState::Closed);

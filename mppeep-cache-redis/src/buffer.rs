@@ -8,7 +8,8 @@ use tokio::sync::Notify;
 
 use crate::link::locked;
 
-/// Events for one subscriber. Those for which there is no room become one [`Event::Gap`].
+/// Events for one subscriber. When there is no room for one more, those that he has not heard become one [`Event::Gap`]:
+/// what he hears after it is what is new.
 pub(crate) struct Buffer {
     capacity: usize,
     queue: Mutex<Queue>,
@@ -23,7 +24,7 @@ struct Queue {
 impl Buffer {
     pub(crate) fn new(capacity: usize) -> Self {
         Self {
-            capacity: capacity.max(1),
+            capacity: capacity.max(2),
             queue: Mutex::new(Queue {
                 events: VecDeque::new(),
                 closed: false,
@@ -32,15 +33,15 @@ impl Buffer {
         }
     }
 
-    /// Adds an event, or a gap instead of it.
+    /// Adds an event, with a gap in place of all others when they are too many.
     pub(crate) fn push(&self, event: Event) {
         {
             let mut queue = locked(&self.queue);
-            if queue.events.len() < self.capacity {
-                queue.events.push_back(event);
-            } else {
+            if queue.events.len() >= self.capacity {
+                queue.events.clear();
                 queue.gap();
             }
+            queue.events.push_back(event);
         }
         self.changed.notify_one();
     }
@@ -97,17 +98,21 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_does_not_fit_becomes_one_gap_after_what_did() {
-        let buffer = Buffer::new(3);
-        for number in 0..10 {
+    async fn too_many_events_become_one_gap_and_what_follows() {
+        let buffer = Buffer::new(4);
+        for number in 0..4 {
             buffer.push(message(number));
         }
-        for number in 0..3 {
+        assert_eq!(buffer.next().await, Some(message(0)));
+        for number in 4..12 {
+            buffer.push(message(number));
+        }
+        assert_eq!(buffer.next().await, Some(Event::Gap));
+        for number in 11..12 {
             assert_eq!(buffer.next().await, Some(message(number)));
         }
-        buffer.push(message(10));
-        assert_eq!(buffer.next().await, Some(Event::Gap));
-        assert_eq!(buffer.next().await, Some(message(10)));
+        buffer.push(message(12));
+        assert_eq!(buffer.next().await, Some(message(12)));
         buffer.close();
         assert_eq!(buffer.next().await, None);
         assert_eq!(buffer.next().await, None);
@@ -115,7 +120,7 @@ mod tests {
 
     #[tokio::test]
     async fn gaps_in_a_row_are_one() {
-        let buffer = Buffer::new(2);
+        let buffer = Buffer::new(4);
         buffer.gap();
         buffer.gap();
         buffer.push(message(1));

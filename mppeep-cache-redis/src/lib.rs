@@ -35,6 +35,7 @@ mod options;
 mod pubsub;
 mod rate_limiter;
 mod script;
+mod server;
 mod time;
 
 pub use adapter::RedisAdapter;
@@ -45,6 +46,7 @@ pub use health::{LinkState, RedisCounts, RedisHealth};
 pub use options::RedisOptions;
 pub use pubsub::RedisPubSub;
 pub use rate_limiter::RedisRateLimiter;
+pub use server::RedisServer;
 
 /// The name under which this adapter's failures are reported.
 const ADAPTER: &str = "redis";

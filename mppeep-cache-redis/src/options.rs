@@ -47,8 +47,8 @@ impl Default for RedisOptions {
             longest_reconnect_pause: Duration::from_secs(1),
             breaker: BreakerSettings::default(),
             value_limit_bytes: 4 << 20,
-            payload_limit_bytes: 64 << 10,
-            subscription_buffer: 256,
+            payload_limit_bytes: 16 << 10,
+            subscription_buffer: 1024,
             root_certificates: None,
         }
     }

@@ -40,6 +40,11 @@ impl RedisPubSub {
         Self { link }
     }
 
+    /// Messages that are kept for a subscriber who reads none.
+    pub fn backlog(&self) -> usize {
+        self.link.options.subscription_buffer.max(2)
+    }
+
     /// Size of the largest payload that is taken, in bytes.
     pub fn payload_limit_bytes(&self) -> usize {
         self.link.options.payload_limit_bytes.max(PAYLOAD_MIN_LIMIT_BYTES)
@@ -98,11 +103,13 @@ impl PubSub for RedisPubSub {
                 names.push(name);
             }
         }
-        if names.is_empty() {
-            return Err(invalid("a subscription to no channel".to_owned()));
-        }
         if *self.link.closing().borrow() {
             return Err(Failure::Closed.into());
+        }
+        let buffer = Arc::new(Buffer::new(self.link.options.subscription_buffer));
+        if names.is_empty() {
+            let listener = tokio::spawn(hear_nothing(self.link.clone(), buffer.clone())).abort_handle();
+            return Ok(Box::new(RedisSubscription { buffer, listener }));
         }
         let source = Source {
             link: self.link.clone(),
@@ -112,7 +119,6 @@ impl PubSub for RedisPubSub {
             .open()
             .await
             .map_err(|error| BackendError::from(Failure::NotConnected(error)))?;
-        let buffer = Arc::new(Buffer::new(self.link.options.subscription_buffer));
         let listener = tokio::spawn(listen(source, line, buffer.clone())).abort_handle();
         Ok(Box::new(RedisSubscription { buffer, listener }))
     }
@@ -212,6 +218,12 @@ async fn listen(source: Source, mut line: Line, buffer: Arc<Buffer>) {
         () = hearing => {}
         _ = closing.wait_for(|closed| *closed) => {}
     }
+    buffer.close();
+}
+
+/// A subscription to no channel needs no connection.
+async fn hear_nothing(link: Arc<Link>, buffer: Arc<Buffer>) {
+    let _ = link.closing().wait_for(|closed| *closed).await;
     buffer.close();
 }
 

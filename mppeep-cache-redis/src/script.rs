@@ -32,3 +32,5 @@ pub(crate) static TAKE: LazyLock<Script> = LazyLock::new(|| Script::new(include_
 pub(crate) static PUBLISH: LazyLock<Script> =
     LazyLock::new(|| Script::new(include_str!("scripts/publish.lua")));
 pub(crate) static PING: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/ping.lua")));
+pub(crate) static SERVER: LazyLock<Script> =
+    LazyLock::new(|| Script::new(include_str!("scripts/server.lua")));

@@ -8,7 +8,6 @@ use mppeep_core::domain::permission::{Action, Resource};
 use mppeep_core::domain::session::SessionToken;
 use mppeep_core::domain::settings::SettingsSection;
 use mppeep_core::domain::user::{User, UserInput};
-use mppeep_core::ports::store::Store;
 use mppeep_core::services::ServiceError;
 use mppeep_core::services::auth::LoginOutcome;
 use serde_json::json;

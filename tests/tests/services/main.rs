@@ -1,8 +1,11 @@
 //! The services on a real store: rights, journal, epochs and rules, with the clock in the test's hand.
 
 mod absences;
+mod access;
 mod accounts;
 mod files;
 mod login;
+mod payroll;
+mod running;
 mod settings;
 mod world;

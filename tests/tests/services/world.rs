@@ -5,35 +5,56 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mppeep_cache_memory::{MemoryCache, MemoryCacheSettings};
+use mppeep_cache_redis::{RedisAdapter, RedisOptions};
 use mppeep_core::domain::activity::Activity;
 use mppeep_core::domain::id::{DepartmentId, PersonnelId};
 use mppeep_core::domain::organisation::UnitRef;
 use mppeep_core::domain::permission::Actor;
 use mppeep_core::domain::personnel::{PersonnelField, PersonnelInput};
+use mppeep_core::domain::settings::MinistrySettings;
 use mppeep_core::domain::user::Role;
+use mppeep_core::layered::buffered_counters::BufferedCounters;
 use mppeep_core::layered::cached::Cached;
 use mppeep_core::layered::epoch_board::EpochBoard;
+use mppeep_core::layered::near_cache::NearCache;
+use mppeep_core::layered::session_cache::SessionCache;
 use mppeep_core::ports::activity::ActivityFilter;
-use mppeep_core::ports::clock::{Clock, ManualClock, SeededEntropy, TimeSource};
+use mppeep_core::ports::cache::Cache;
+use mppeep_core::ports::clock::{Clock, Entropy, ManualClock, SeededEntropy, TimeSource};
+use mppeep_core::ports::counters::Counters;
+use mppeep_core::ports::epochs::Epochs;
 use mppeep_core::ports::error::BackendError;
-use mppeep_core::ports::login_attempts::AttemptLimits;
+use mppeep_core::ports::job_queue::JobQueue;
+use mppeep_core::ports::letters::{Letter, Letters, Words};
+use mppeep_core::ports::locks::Locks;
+use mppeep_core::ports::login_attempts::{AttemptLimits, LoginAttempts};
 use mppeep_core::ports::page::PageRequest;
 use mppeep_core::ports::password::{PasswordHasher, Verified};
 use mppeep_core::ports::personnel::{PersonnelFilter, PersonnelSort};
+use mppeep_core::ports::session::SessionStore;
+use mppeep_core::ports::store::Store;
 use mppeep_core::services::absences::AbsenceService;
+use mppeep_core::services::account_access::AccountAccessService;
 use mppeep_core::services::activity::ActivityService;
 use mppeep_core::services::auth::{AuthService, LoginOutcome, LoginRequest};
 use mppeep_core::services::dashboard::DashboardService;
 use mppeep_core::services::evaluations::EvaluationService;
 use mppeep_core::services::holidays::HolidayService;
+use mppeep_core::services::notices::NoticeService;
 use mppeep_core::services::organisation::{OrganisationService, UnitInput};
+use mppeep_core::services::payroll::PayrollService;
 use mppeep_core::services::personnel::{ListPersonnel, PersonnelService};
 use mppeep_core::services::personnel_view::PersonnelView;
+use mppeep_core::services::queue::QueueService;
 use mppeep_core::services::settings::SettingsService;
+use mppeep_core::services::traffic::TrafficService;
 use mppeep_core::services::users::UserService;
-use mppeep_core::services::{Adapters, Context};
+use mppeep_core::services::{Adapters, CacheTimes, Context};
 use mppeep_password::Argon2Hasher;
+use mppeep_store_pg::{PgOptions, PgStore};
 use mppeep_store_sqlite::{SqliteOptions, SqliteStore};
+use mppeep_testbed::{Postgres, Redis};
+use mppeep_tests::backend::Backend;
 
 /// Counts how often passwords are looked at; the work itself is the real one.
 pub(crate) struct CountingHasher {
@@ -59,11 +80,135 @@ impl PasswordHasher for CountingHasher {
     }
 }
 
+/// What one backend gives the services.
+struct Ports {
+    folder: Option<tempfile::TempDir>,
+    store: Arc<dyn Store>,
+    epochs: Arc<dyn Epochs>,
+    sessions: Arc<dyn SessionStore>,
+    attempts: Arc<dyn LoginAttempts>,
+    queue: Arc<dyn JobQueue>,
+    locks: Arc<dyn Locks>,
+    counters: Arc<dyn Counters>,
+    cache: Arc<dyn Cache>,
+}
+
+fn memory_cache(time: &TimeSource) -> Arc<dyn Cache> {
+    Arc::new(MemoryCache::new(time.clone(), MemoryCacheSettings::default()))
+}
+
+impl Ports {
+    async fn on_sqlite(time: &TimeSource) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let options = SqliteOptions {
+            time: time.clone(),
+            ..SqliteOptions::default()
+        };
+        let path = folder.path().join("test.db");
+        let store = Arc::new(SqliteStore::open(path, options).await.expect("a store"));
+        Self {
+            folder: Some(folder),
+            store: store.clone(),
+            epochs: store.clone(),
+            sessions: store.clone(),
+            attempts: store.clone(),
+            queue: store.clone(),
+            locks: store.clone(),
+            counters: store,
+            cache: memory_cache(time),
+        }
+    }
+
+    async fn on_postgres(time: &TimeSource, shared_cache: Option<Arc<dyn Cache>>) -> Self {
+        let options = || PgOptions {
+            time: time.clone(),
+            connections: 4,
+            quick_connections: 2,
+            ..PgOptions::default()
+        };
+        let cluster = Postgres::shared().await;
+        // The tables of this very program, whatever the others are built from.
+        let template = cluster
+            .template(&template_name(), async |url| {
+                let store = PgStore::open(&url, options()).await.expect("a store");
+                store.close().await;
+            })
+            .await;
+        let url = cluster.fresh_from(&template).await;
+        let store = Arc::new(PgStore::open(&url, options()).await.expect("a store"));
+        let far = shared_cache.unwrap_or_else(|| store.clone());
+        Self {
+            folder: None,
+            store: store.clone(),
+            epochs: store.clone(),
+            sessions: store.clone(),
+            attempts: store.clone(),
+            queue: store.clone(),
+            locks: store.clone(),
+            counters: store,
+            cache: Arc::new(NearCache::new(memory_cache(time), far)),
+        }
+    }
+
+    async fn on(backend: Backend, time: &TimeSource) -> Self {
+        match backend {
+            Backend::Sqlite => Self::on_sqlite(time).await,
+            Backend::Postgres | Backend::Pooled => Self::on_postgres(time, None).await,
+            Backend::PostgresRedis => {
+                let url = Redis::shared().await.fresh_url().await;
+                let options = RedisOptions {
+                    time: time.clone(),
+                    ..RedisOptions::default()
+                };
+                let redis = RedisAdapter::open(&url, options).expect("a Redis");
+                Self::on_postgres(time, Some(Arc::new(redis.cache()))).await
+            }
+        }
+    }
+}
+
+/// A name that changes with this program.
+fn template_name() -> String {
+    let built = std::env::current_exe().and_then(|program| program.metadata()?.modified());
+    let since = built
+        .expect("this program")
+        .duration_since(std::time::UNIX_EPOCH)
+        .expect("after 1970");
+    format!("services_{:x}", since.as_nanos())
+}
+
+/// Writes mails so that a test can read them.
+struct PlainLetters;
+
+impl Letters for PlainLetters {
+    fn write(&self, letter: Letter<'_>, name: &str, _: &MinistrySettings) -> Words {
+        let text = match letter {
+            Letter::PasswordReset { token, .. } => format!("reset {token}"),
+            Letter::Invitation { token, .. } => format!("invitation {token}"),
+            Letter::PasswordChanged { .. } => "changed".to_owned(),
+            Letter::Test => "test".to_owned(),
+        };
+        Words {
+            subject: format!("to {name}"),
+            html: format!("<p>{text}</p>"),
+            text,
+        }
+    }
+}
+
 pub(crate) struct World {
-    _folder: tempfile::TempDir,
+    _folder: Option<tempfile::TempDir>,
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) hasher: Arc<CountingHasher>,
-    pub(crate) store: Arc<SqliteStore>,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) job_queue: Arc<dyn JobQueue>,
+    pub(crate) locks: Arc<dyn Locks>,
+    pub(crate) access: AccountAccessService,
+    pub(crate) payroll: Arc<PayrollService>,
+    pub(crate) notices: NoticeService,
+    pub(crate) queue: QueueService,
+    pub(crate) traffic: TrafficService,
+    pub(crate) counters: Arc<BufferedCounters>,
     pub(crate) context: Arc<Context>,
     pub(crate) auth: AuthService,
     pub(crate) personnel: PersonnelService,
@@ -80,42 +225,57 @@ pub(crate) struct World {
 impl World {
     /// An empty database; it is 22 November 2026, noon.
     pub(crate) async fn new() -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
         let clock = Arc::new(ManualClock::new(
             "2026-11-22T12:00:00Z".parse().expect("an instant"),
         ));
         let judge: Arc<dyn Clock> = clock.clone();
-        let options = SqliteOptions {
-            time: TimeSource::Clock(judge.clone()),
-            ..SqliteOptions::default()
+        let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(7));
+        let ports = Ports::on(Backend::chosen(), &TimeSource::Clock(judge.clone())).await;
+        let epochs = Arc::new(EpochBoard::new(ports.epochs));
+        let cached = Arc::new(Cached::new(ports.cache, epochs.clone()));
+        let sessions: Arc<dyn SessionStore> = Arc::new(SessionCache::new(
+            ports.sessions,
+            cached.clone(),
+            epochs.clone(),
+            judge.clone(),
+        ));
+        let adapters = Adapters {
+            store: ports.store.clone(),
+            epochs,
+            cached,
+            clock: judge.clone(),
+            entropy: entropy.clone(),
         };
-        let path = folder.path().join("test.db");
-        let store = Arc::new(SqliteStore::open(path, options).await.expect("a store"));
-        let epochs = Arc::new(EpochBoard::new(store.clone()));
-        let cache = MemoryCache::new(TimeSource::Clock(judge.clone()), MemoryCacheSettings::default());
-        let context = Context::new(Adapters {
-            store: store.clone(),
-            epochs: epochs.clone(),
-            cached: Arc::new(Cached::new(Arc::new(cache), epochs)),
-            clock: judge,
-            entropy: Arc::new(SeededEntropy::new(7)),
-        });
+        let context = Context::with(adapters, CacheTimes::default(), Some(Arc::new(PlainLetters)));
         let hasher = Arc::new(CountingHasher {
             inner: Argon2Hasher::new(2),
             verified: 0.into(),
         });
-        let sessions = store.clone();
+        let counters = Arc::new(BufferedCounters::new(ports.counters, judge, entropy));
+        let limits = AttemptLimits::default();
         Self {
-            _folder: folder,
+            _folder: ports.folder,
             clock,
             hasher: hasher.clone(),
             auth: AuthService::new(
                 context.clone(),
                 sessions.clone(),
-                store.clone(),
+                ports.attempts.clone(),
                 hasher.clone(),
-                AttemptLimits::default(),
+                limits,
             ),
+            access: AccountAccessService::new(context.clone(), ports.attempts, hasher.clone(), limits),
+            payroll: Arc::new(PayrollService::new(
+                context.clone(),
+                ports.locks.clone(),
+                ports.queue.clone(),
+            )),
+            notices: NoticeService::new(context.clone()),
+            queue: QueueService::new(context.clone(), ports.queue.clone()),
+            traffic: TrafficService::new(context.clone(), counters.clone()),
+            counters,
+            job_queue: ports.queue,
+            locks: ports.locks,
             personnel: PersonnelService::new(context.clone()),
             organisation: OrganisationService::new(context.clone()),
             absences: AbsenceService::new(context.clone()),
@@ -125,7 +285,7 @@ impl World {
             activity: ActivityService::new(context.clone()),
             settings: SettingsService::new(context.clone()),
             users: UserService::new(context.clone(), sessions, hasher),
-            store,
+            store: ports.store,
             context,
         }
     }

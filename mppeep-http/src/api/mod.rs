@@ -9,6 +9,7 @@ mod answers;
 mod dashboard;
 mod evaluations;
 mod organisation;
+mod payroll;
 mod personnel;
 mod personnel_fields;
 mod personnel_wire;
@@ -35,6 +36,7 @@ pub(crate) fn routes() -> RouteTable {
         .merge(personnel::routes())
         .merge(absences::routes())
         .merge(evaluations::routes())
+        .merge(payroll::routes())
         .merge(organisation::routes())
         .merge(users::routes())
         .merge(settings::routes())

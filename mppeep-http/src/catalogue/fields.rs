@@ -89,6 +89,12 @@ pub(crate) fn field_name(code: &str) -> &str {
         "status" => "Statut",
         "personnel_id" => "Agent lié",
         "perimeter" => "Périmètre",
+        "net" => "Net à payer",
+        "point_value_millifrancs" => "Valeur mensuelle du point (millièmes de F)",
+        "allowance_label" => "Libellé de l’indemnité",
+        "allowance_francs" => "Montant de l’indemnité (F CFA)",
+        "deduction_label" => "Libellé de la retenue",
+        "deduction_basis_points" => "Taux de la retenue (centièmes de %)",
         "password" => "Mot de passe",
         "new_password" => "Nouveau mot de passe",
         "current_password" => "Mot de passe actuel",
@@ -154,6 +160,7 @@ pub(crate) fn field_value(code: &str, value: &str, units: Option<&Organisation>)
             "false" => Some("non".to_owned()),
             _ => None,
         },
+        "net" => value.parse().ok().map(super::payroll::francs),
         "counted_half_days" => value.parse().ok().map(format::half_days),
         "department_id" => value
             .parse()

@@ -8,6 +8,7 @@ use mppeep_core::domain::codes::{
 };
 use mppeep_core::domain::evaluation::{Appraisal, Criterion};
 use mppeep_core::domain::grade::GradeCategory;
+use mppeep_core::domain::payroll::SlipStatus;
 use mppeep_core::domain::permission::{Action, Resource};
 use mppeep_core::domain::personnel::FieldGroup;
 use mppeep_core::domain::settings::{RetirementMode, SettingsSection};
@@ -121,6 +122,10 @@ labels! {
         Cs => "Chef de service",
         Agent => "Agent",
         Invite => "Invité",
+    }
+    SlipStatus {
+        Draft => "Brouillon",
+        Validated => "Validé",
     }
     UserStatus {
         Active => "Actif",

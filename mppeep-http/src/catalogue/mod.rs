@@ -7,6 +7,7 @@ mod fields;
 mod format;
 mod labels;
 mod notes;
+mod payroll;
 mod rules;
 
 pub(crate) use admin::*;
@@ -16,4 +17,5 @@ pub(crate) use labels::{
     Label, action_tone, appraisal_badge, category, choices, period, position_badge, role_short,
 };
 pub(crate) use notes::note;
+pub(crate) use payroll::*;
 pub(crate) use rules::{form_errors, rule_message};

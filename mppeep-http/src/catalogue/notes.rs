@@ -25,6 +25,16 @@ pub(crate) fn note(code: &str) -> Option<(Tone, &'static str)> {
         "evaluation-validated" => "L’évaluation est validée.",
         "evaluation-contested" => "La contestation est enregistrée.",
         "evaluation-observed" => "Vos observations sont enregistrées.",
+        "salary-started" => "Le calcul du mois est lancé.",
+        "salary-waiting" => return Some((Tone::Info, "Ce mois est déjà en cours de calcul.")),
+        "salary-nobody" => {
+            return Some((
+                Tone::Info,
+                "Aucun agent à payer ce mois-là : les indices ne sont pas renseignés.",
+            ));
+        }
+        "slip-computed" => "Le bulletin est calculé.",
+        "slip-validated" => "Le bulletin est validé.",
         "import-done" => "L’import est terminé.",
         "user-created" => "Le compte a été créé.",
         "user-updated" => "Le compte a été modifié.",

@@ -85,6 +85,9 @@ pub(crate) fn icon(name: &str) -> &'static str {
         "clock" => svg!(r#"<circle cx="12" cy="12" r="8.5"/><path d="M12 7.5V12l3 2"/>"#),
         "flag" => svg!(r#"<path d="M6 21V4M6 5h11.5l-2.2 4 2.2 4H6"/>"#),
         "document" => svg!(r#"<path d="M6.5 3.5h7.5l4 4v13H6.5zM14 3.5v4h4M9.5 12h5M9.5 15.5h5"/>"#),
+        "wallet" => svg!(
+            r#"<rect x="3.5" y="6.5" width="17" height="13" rx="1.5"/><path d="M3.5 8.5l11-4.5v2.5M15 13h5.5"/>"#
+        ),
         "key" => svg!(r#"<circle cx="8" cy="15.5" r="4"/><path d="M11 12.5l8.5-8.5M16 7.5l2.5 2.5"/>"#),
         "link" => svg!(
             r#"<path d="M10 14a4 4 0 0 0 5.7 0l3-3A4 4 0 0 0 13 5.3l-1 1M14 10a4 4 0 0 0-5.7 0l-3 3A4 4 0 0 0 11 18.7l1-1"/>"#

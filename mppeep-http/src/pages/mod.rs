@@ -15,6 +15,7 @@ mod links;
 mod login;
 mod office;
 mod organisation;
+mod payroll;
 mod personnel;
 mod profile;
 mod setting;
@@ -39,6 +40,7 @@ pub(crate) fn routes() -> RouteTable {
         .merge(absence::routes())
         .merge(activity::routes())
         .merge(evaluation::routes())
+        .merge(payroll::routes())
         .merge(import::routes())
         .merge(profile::routes())
         .merge(setting::routes())

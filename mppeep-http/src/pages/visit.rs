@@ -185,6 +185,7 @@ impl Visit {
                 "/evaluations",
                 Some(Resource::Evaluation),
             ),
+            ("", "Paie", "wallet", "/paie", Some(Resource::Payroll)),
             (
                 "Administration",
                 "Utilisateurs",

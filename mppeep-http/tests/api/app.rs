@@ -34,6 +34,7 @@ const PASSWORD: &str = "correct horse battery staple";
 pub(crate) struct TestApp {
     router: Router,
     pub(crate) services: Arc<Services>,
+    pub(crate) store: Arc<SqliteStore>,
     pub(crate) description: Arc<Description>,
     /// Goes last: it removes the database.
     _folder: tempfile::TempDir,
@@ -95,7 +96,7 @@ impl TestApp {
         };
         let services = Arc::new(Services::new(&Context::new(adapters), ports));
         let urls = Urls::new("/mppeep");
-        let state = AppState::new(Arc::clone(&services), store, urls, CookieSecurity::Always);
+        let state = AppState::new(Arc::clone(&services), store.clone(), urls, CookieSecurity::Always);
         let description = Arc::new(Description::new(serde_json::from_slice(&state.openapi).unwrap()));
         let settings = EdgeSettings {
             trusted_proxies: Vec::new(),
@@ -113,6 +114,7 @@ impl TestApp {
         Self {
             router,
             services,
+            store,
             description,
             _folder: folder,
         }
@@ -126,9 +128,10 @@ impl TestApp {
         }
     }
 
-    /// Somebody who administers and is in charge of personnel.
+    /// Somebody who administers, is in charge of personnel, and validates salaries.
     pub(crate) async fn admin(&self) -> Client<'_> {
-        self.somebody(&[Role::Admin, Role::Sdrh], None, None).await
+        self.somebody(&[Role::Admin, Role::Sdrh, Role::Daf], None, None)
+            .await
     }
 
     /// Somebody with roles, perhaps an agent, perhaps answering for a unit.
@@ -252,6 +255,45 @@ impl Client<'_> {
         self.post("/personnel", &body).await.expect(201).id()
     }
 
+    /// Has the operator compute the salary of an agent and gives the slip's identifier.
+    pub(crate) async fn slip(&self, agent: &str, month: &str) -> String {
+        let operator = Actor::operator("test");
+        let (agent, month) = (agent.parse().unwrap(), month.parse().unwrap());
+        let slip = self.app.services.payroll.process(&operator, agent, month).await;
+        slip.unwrap().id.to_string()
+    }
+
+    /// Asks for a page.
+    pub(crate) async fn page(&self, path: &str) -> Answer {
+        self.page_with("GET", path, "").await
+    }
+
+    /// Sends a form of a page.
+    pub(crate) async fn form(&self, path: &str, fields: &str) -> Answer {
+        self.page_with("POST", path, fields).await
+    }
+
+    async fn page_with(&self, method: &str, path: &str, fields: &str) -> Answer {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(format!("/mppeep{path}"))
+            .header(header::HOST, "localhost")
+            .header(header::ACCEPT, "text/html")
+            .header("sec-fetch-site", "same-origin")
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        if let Some(cookie) = &self.cookie {
+            request = request.header(header::COOKIE, cookie);
+        }
+        let request = request.body(Body::from(fields.to_owned())).unwrap();
+        let response = self.app.router.clone().oneshot(request).await.unwrap();
+        Answer {
+            status: response.status().as_u16(),
+            headers: response.headers().clone(),
+            body: response.into_body().collect().await.unwrap().to_bytes().to_vec(),
+            what: format!("{method} {path}"),
+        }
+    }
+
     /// Makes a department with what is above it; gives the three identifiers, the programme's first.
     pub(crate) async fn units(&self, code: &str) -> [String; 3] {
         let programme = self
@@ -306,6 +348,11 @@ impl Answer {
 
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// The page, with its spaces as a keyboard writes them.
+    pub(crate) fn html(&self) -> String {
+        String::from_utf8_lossy(&self.body).replace(['\u{a0}', '\u{202f}'], " ")
     }
 
     /// The problem document, with what every one of them has.

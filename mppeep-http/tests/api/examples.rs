@@ -11,6 +11,7 @@ pub(crate) struct World {
     archived: String,
     absence: String,
     evaluation: String,
+    slip: String,
     user: String,
     holiday: String,
     programme: String,
@@ -22,7 +23,12 @@ impl World {
     /// One record of each kind.
     pub(crate) async fn make(admin: &Client<'_>) -> Self {
         let [programme, directorate, department] = admin.units("ZZ").await;
-        let agent = admin.agent("W-1", &json!({ "department_id": department })).await;
+        let agent = admin
+            .agent(
+                "W-1",
+                &json!({ "department_id": department, "salary_index": 1000 }),
+            )
+            .await;
         let archived = admin.agent("W-2", &json!({})).await;
         let body = json!({ "departure_date": "2026-06-30", "departure_reason": "retirement" });
         admin
@@ -33,6 +39,7 @@ impl World {
         let absence = admin.post("/absences", &body).await.expect(201).id();
         let body = json!({ "personnel_id": agent, "year": 2024, "marks": { "initiative": 12.25 } });
         let evaluation = admin.post("/evaluations", &body).await.expect(201).id();
+        let slip = admin.slip(&agent, "2026-10").await;
         let body = json!({ "email": "w@exemple.ci", "display_name": "W", "roles": ["agent"] });
         let user = admin.post("/users", &body).await.expect(201).id();
         let body = json!({ "date": "2027-05-01", "label": "Fête du Travail" });
@@ -44,6 +51,7 @@ impl World {
             archived,
             absence,
             evaluation,
+            slip,
             user,
             holiday,
             programme,
@@ -59,6 +67,8 @@ impl World {
             path if path.starts_with("/personnel") => &self.agent,
             path if path.starts_with("/absences") => &self.absence,
             path if path.starts_with("/evaluations") => &self.evaluation,
+            path if path.starts_with("/payroll/months") => return path.replace("{month}", "2026-10"),
+            path if path.starts_with("/payroll/slips") => &self.slip,
             path if path.starts_with("/users") => &self.user,
             path if path.starts_with("/settings/holidays") => &self.holiday,
             path if path.starts_with("/organisation/programmes") => &self.programme,
@@ -99,7 +109,7 @@ async fn all_examples_of_an_operation_together_are_a_valid_body() {
         let app = TestApp::start().await;
         let admin = app.admin().await;
         let world = World::make(&admin).await;
-        let path = if operation.path.contains("{id}") {
+        let path = if operation.path.contains('{') {
             world.path(&operation.path)
         } else {
             operation.path.clone()
@@ -151,6 +161,7 @@ async fn what_a_read_gives_can_be_sent_back() {
         "absences",
         "evaluations",
         "retirement",
+        "payroll",
         "security",
         "charter",
         "maintenance",

@@ -11,5 +11,6 @@ mod description;
 mod examples;
 mod flows;
 mod hostile;
+mod payroll;
 mod rights;
 mod statuses;

@@ -24,6 +24,7 @@ use crate::app::AppState;
 use crate::catalogue::{self, Label};
 use crate::extract::{PathId, QueryParams};
 use crate::pages::frame::Frame;
+use crate::pages::payroll::AgentSlips;
 use crate::pages::ui::{Badge, Diff, Event, Fact, Facts, Tab, Tabs, Timeline};
 use crate::pages::visit::{Visit, show};
 use crate::problem::Problem;
@@ -87,6 +88,7 @@ enum Content {
         lines: Vec<EvaluationLine>,
         add_url: Option<String>,
     },
+    Slips(AgentSlips),
     Account {
         facts: Option<Facts>,
         open_url: Option<String>,
@@ -148,6 +150,7 @@ pub(super) async fn sheet(
         "carriere" => career(&visit, &agent, &units),
         "absences" => absences(&visit, &state, &agent).await?,
         "evaluations" => evaluations(&visit, &state, &agent).await?,
+        "bulletins" => Content::Slips(AgentSlips::load(&visit, &agent).await?),
         "compte" => account(&visit, &state, id).await?,
         "historique" => history(&visit, &state, id, &units).await?,
         _ => identity(&visit, &agent),
@@ -227,6 +230,7 @@ fn tabs(visit: &Visit, agent: &PersonnelView, current: &str) -> Tabs {
         ("carriere", "Carrière", agent.shows(FieldGroup::Career)),
         ("absences", "Absences", agent.shows_absences()),
         ("evaluations", "Évaluations", agent.shows_evaluations()),
+        ("bulletins", "Bulletins", AgentSlips::shown_to(visit, agent)),
         (
             "compte",
             "Compte",

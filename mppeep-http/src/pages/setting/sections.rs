@@ -21,7 +21,10 @@ pub(super) type Values = BTreeMap<String, String>;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Leaf {
     Text,
+    /// A whole number below 65 536.
     Number,
+    /// A whole number that may be larger and be written with spaces.
+    Amount,
     Flag,
 }
 
@@ -75,9 +78,10 @@ fn leaves(section: SettingsSection) -> Vec<(String, Leaf)> {
         S::Payroll => {
             let mut leaves = plain(&["allowance_label", "deduction_label"], Leaf::Text);
             leaves.extend(plain(
-                &["point_value_millifrancs", "allowance_francs", "deduction_basis_points"],
-                Leaf::Number,
+                &["point_value_millifrancs", "allowance_francs"],
+                Leaf::Amount,
             ));
+            leaves.extend(plain(&["deduction_basis_points"], Leaf::Number));
             leaves
         }
         S::Security => plain(&["password_min_length", "idle_minutes"], Leaf::Number),
@@ -139,13 +143,19 @@ pub(super) fn json(section: SettingsSection, values: &Values) -> Result<Value, F
         let value = match leaf {
             Leaf::Text => Value::from(text),
             Leaf::Flag => Value::from(!text.is_empty()),
-            Leaf::Number => match text.trim().parse::<u16>() {
-                Ok(number) => Value::from(number),
-                Err(_) => {
+            Leaf::Number | Leaf::Amount => {
+                let number = if leaf == Leaf::Amount {
+                    let digits: String = text.chars().filter(|c| !c.is_whitespace()).collect();
+                    digits.parse::<u32>().ok()
+                } else {
+                    text.trim().parse::<u16>().ok().map(u32::from)
+                };
+                let Some(number) = number else {
                     errors.add(path.clone(), "Un nombre entier est attendu.");
                     continue;
-                }
-            },
+                };
+                Value::from(number)
+            }
         };
         match path.split_once('.') {
             None => {
@@ -242,13 +252,12 @@ impl Build<'_> {
     }
 
     fn payroll(&self) -> Vec<Section> {
-        let label =
-            |name, text| self.fill(Field::text(name, text).required().attribute("maxlength", "80"));
+        let label = |name, text| self.fill(Field::text(name, text).required().attribute("maxlength", "80"));
         let amount = |name, text, suffix, help| {
             let field = Field::text(name, text)
                 .required()
                 .attribute("inputmode", "numeric")
-                .attribute("maxlength", "9")
+                .attribute("maxlength", "12")
                 .help(help);
             self.fill(field.suffix(suffix)).width("w6").input_class("mark")
         };
@@ -538,6 +547,28 @@ mod tests {
         let errors = json(SettingsSection::Retirement, &values).unwrap_err();
         assert!(errors.get("ages.A4").is_some() && errors.get("default_age").is_some());
         assert!(errors.get("mode").is_none());
+    }
+
+    #[test]
+    fn amounts_may_be_large_and_written_with_spaces() {
+        let mut values = present(&Settings::default(), SettingsSection::Payroll);
+        values.insert(
+            "point_value_millifrancs".to_owned(),
+            "1 233\u{202f}457".to_owned(),
+        );
+        let section = json(SettingsSection::Payroll, &values).unwrap();
+        assert_eq!(section["point_value_millifrancs"], 1_233_457);
+        for (path, wrong) in [
+            ("point_value_millifrancs", "233,457"),
+            ("allowance_francs", ""),
+            ("allowance_francs", "4294967296"),
+            ("deduction_basis_points", "70000"),
+        ] {
+            let mut values = values.clone();
+            values.insert(path.to_owned(), wrong.to_owned());
+            let errors = json(SettingsSection::Payroll, &values).unwrap_err();
+            assert!(errors.get(path).is_some(), "{path} {wrong}");
+        }
     }
 
     #[test]

@@ -27,10 +27,11 @@ struct RightCell {
     rights: Vec<(&'static str, &'static str, &'static str)>,
 }
 
-const ACTIONS: [(Action, &str, &str); 3] = [
+const ACTIONS: [(Action, &str, &str); 4] = [
     (Action::Read, "L", "lire"),
     (Action::Write, "É", "écrire"),
     (Action::Export, "X", "exporter"),
+    (Action::Validate, "V", "valider"),
 ];
 
 /// Everybody who may hold a right, in the order of the columns.

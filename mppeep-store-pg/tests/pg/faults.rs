@@ -126,8 +126,10 @@ async fn a_reply_that_is_cut_is_told_apart_from_a_failure() {
     // The connection is looked at before it is lent, and answers that with a few bytes: the cut comes later, in the reply
     // to the statement itself.
     let mut indeterminate = 0;
-    for bytes in 1..=60 {
+    for bytes in (1..=400).step_by(9) {
         recovers(&store, Duration::from_secs(5)).await;
+        // What was lent last is looked at once more, in the background.
+        tokio::time::sleep(Duration::from_millis(40)).await;
         proxy.set(Fault::CutAfter(bytes)).await;
         let outcome = store.create(a_session(u32::try_from(bytes).unwrap(), 1)).await;
         proxy.set(Fault::Pass).await;

@@ -1,5 +1,4 @@
-//! The suite that every adapter passes, on PostgreSQL: each check on a database of its own.
-#![expect(clippy::unwrap_used, reason = "a test says what it found by panicking")]
+//! Fresh databases, and stores opened on them as several processes would.
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -7,8 +6,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures_util::TryStreamExt;
-use mppeep_conformance::{StoreHarness, TestClock, conformance_tests};
+use mppeep_conformance::{CacheHarness, PubSubHarness, RateLimiterHarness, StoreHarness, TestClock};
 use mppeep_core::domain::id::PersonnelId;
+use mppeep_core::ports::cache::Cache;
 use mppeep_core::ports::clock::{ManualClock, TimeSource};
 use mppeep_core::ports::counters::Counters;
 use mppeep_core::ports::epochs::Epochs;
@@ -16,10 +16,12 @@ use mppeep_core::ports::job_queue::JobQueue;
 use mppeep_core::ports::locks::Locks;
 use mppeep_core::ports::login_attempts::LoginAttempts;
 use mppeep_core::ports::maintain::Maintain;
+use mppeep_core::ports::pubsub::PubSub;
+use mppeep_core::ports::rate_limiter::RateLimiter;
 use mppeep_core::ports::session::SessionStore;
 use mppeep_core::ports::store::Store;
 use mppeep_store_pg::{PgOptions, PgStore};
-use mppeep_testbed::Postgres;
+use mppeep_testbed::{PgBouncer, Postgres, database_of};
 use sqlx::{Connection, PgConnection};
 use tokio::sync::Mutex;
 
@@ -38,14 +40,30 @@ fn template_name() -> String {
 }
 
 /// A database, and the instances opened on it.
-struct PgHarness {
+pub(crate) struct PgHarness {
     url: String,
+    pooler: Option<PgBouncer>,
     clock: TestClock,
     instances: Mutex<BTreeMap<usize, PgStore>>,
 }
 
+/// The name under which the server shows the connections of an instance.
+fn name_of(instance: usize) -> String {
+    format!("instance{instance}")
+}
+
 impl PgHarness {
-    async fn new() -> Self {
+    /// Instances that are connected to the server.
+    pub(crate) async fn direct() -> Self {
+        Self::over(None).await
+    }
+
+    /// Instances behind a pooler with fewer servers than they have connections.
+    pub(crate) async fn pooled() -> Self {
+        Self::over(Some(PgBouncer::start(Postgres::shared().await, 8).await)).await
+    }
+
+    async fn over(pooler: Option<PgBouncer>) -> Self {
         let cluster = Postgres::shared().await;
         let template = cluster
             .template(&template_name(), async |url| {
@@ -59,6 +77,7 @@ impl PgHarness {
         let noon = "2026-11-22T12:00:00Z".parse().unwrap();
         Self {
             url: cluster.fresh_from(&template).await,
+            pooler,
             clock: Arc::new(ManualClock::new(noon)),
             instances: Mutex::default(),
         }
@@ -69,11 +88,18 @@ impl PgHarness {
         if let Some(open) = instances.get(&number) {
             return Arc::new(open.clone());
         }
+        let named = format!("{}?application_name={}", self.url, name_of(number));
         let options = PgOptions {
             time: TimeSource::Clock(self.clock.clone()),
+            pooler: self.pooler.is_some(),
+            listen_url: Some(named.clone()),
             ..PgOptions::default()
         };
-        let opened = PgStore::open(&self.url, options).await.unwrap();
+        let url = self
+            .pooler
+            .as_ref()
+            .map_or(named, |pooler| pooler.url(database_of(&self.url)));
+        let opened = PgStore::open(&url, options).await.unwrap();
         instances.insert(number, opened.clone());
         Arc::new(opened)
     }
@@ -150,6 +176,58 @@ impl StoreHarness for PgHarness {
     }
 }
 
-conformance_tests!(store, PgHarness::new().await);
-conformance_tests!(sessions, PgHarness::new().await);
-conformance_tests!(login_attempts, PgHarness::new().await);
+#[async_trait]
+impl CacheHarness for PgHarness {
+    async fn cache(&self, instance: usize) -> Arc<dyn Cache> {
+        self.instance(instance).await
+    }
+
+    fn clock(&self) -> TestClock {
+        self.clock.clone()
+    }
+
+    fn value_limit_bytes(&self) -> usize {
+        PgStore::CACHE_VALUE_LIMIT_BYTES
+    }
+}
+
+#[async_trait]
+impl RateLimiterHarness for PgHarness {
+    async fn limiter(&self, instance: usize) -> Arc<dyn RateLimiter> {
+        self.instance(instance).await
+    }
+
+    fn clock(&self) -> TestClock {
+        self.clock.clone()
+    }
+}
+
+#[async_trait]
+impl PubSubHarness for PgHarness {
+    async fn pubsub_at(&self, instance: usize) -> Arc<dyn PubSub> {
+        self.instance(instance).await
+    }
+
+    fn payload_limit_bytes(&self) -> usize {
+        PgStore::MESSAGE_LIMIT_BYTES
+    }
+
+    fn backlog(&self) -> usize {
+        PgStore::MESSAGE_BACKLOG
+    }
+
+    async fn cut(&self, instance: usize) -> bool {
+        let mut conn = PgConnection::connect(&self.url).await.unwrap();
+        let cut: i64 = sqlx::query_scalar(
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
+             WHERE datname = current_database() AND application_name = $1 AND query LIKE 'LISTEN %'",
+        )
+        .bind(name_of(instance))
+        .fetch_one(&mut conn)
+        .await
+        .unwrap();
+        conn.close().await.unwrap();
+        assert_eq!(cut, 1, "an instance listens on one connection");
+        true
+    }
+}

@@ -7,7 +7,7 @@ use crate::harness::StoreHarness;
 use crate::support::at_once;
 use crate::units::{epoch, exists};
 
-/// A bump is seen together with what was written in its unit; the commit names the new values.
+/// CAC-4: a bump is seen together with what was written in its unit; the commit names the new values.
 pub async fn a_bump_commits_with_its_data(harness: &dyn StoreHarness) {
     let (store, here, elsewhere) = (
         harness.store(0).await,
@@ -50,7 +50,7 @@ pub async fn a_bump_commits_with_its_data(harness: &dyn StoreHarness) {
     );
 }
 
-/// A dropped unit bumps nothing.
+/// CAC-4: a dropped unit bumps nothing.
 pub async fn a_dropped_bump_changes_nothing(harness: &dyn StoreHarness) {
     let (store, epochs) = (harness.store(0).await, harness.epochs(0).await);
     let before = epochs.current().await.unwrap();
@@ -64,7 +64,7 @@ pub async fn a_dropped_bump_changes_nothing(harness: &dyn StoreHarness) {
     assert!(!exists(store.as_ref(), 1).await);
 }
 
-/// Racing writers get epochs that are all different, and none is lost.
+/// CAC-4, COM-13: racing writers get epochs that are all different, and none is lost.
 pub async fn epochs_of_racing_writers_are_all_different(harness: &dyn StoreHarness) {
     let instances = [harness.store(0).await, harness.store(1).await];
     let epochs = harness.epochs(0).await;

@@ -136,7 +136,7 @@ pub async fn a_job_is_handed_out_as_it_was_enqueued(harness: &dyn JobQueueHarnes
         .map(|(payload, number)| NewJob {
             payload: payload.clone(),
             queue: Queue::ALL[usize::try_from(number).unwrap() % Queue::ALL.len()],
-            max_attempts: u32::try_from(number).unwrap() + 2,
+            max_attempts: u32::try_from(number).unwrap() + 3,
             ..a_job(number)
         })
         .collect();

@@ -33,6 +33,7 @@ pub mod evaluations;
 pub mod figures;
 pub mod imports;
 pub mod jobs;
+pub mod layers;
 pub mod locks;
 pub mod login_attempts;
 pub mod notices;

@@ -227,14 +227,12 @@ pub async fn racing_writes_follow_their_fences(harness: &dyn StoreHarness) {
     let stores = [harness.store(0).await, harness.store(1).await];
     let agents: Vec<Personnel> = (1..=5).map(|n| a_personnel(n, &format!("AA{n:03}"))).collect();
     store_personnel(stores[0].as_ref(), &agents).await;
-    for agent in &agents {
+    for (agent, number) in agents.iter().zip(1u128..) {
         let outcomes = at_once((1..=8i64).map(|fence| {
             let store = stores[usize::from(fence % 2 == 0)].clone();
             let slip = a_slip(u128::try_from(fence).unwrap() + 10, agent.id, fence);
             let slip = Slip {
-                id: SlipId::from_uuid(uuid::Uuid::from_u128(
-                    agent.id.as_uuid().as_u128() ^ (0xf << 64) ^ u128::try_from(fence).unwrap(),
-                )),
+                id: slip_id(100 * number + u128::try_from(fence).unwrap()),
                 ..slip
             };
             async move {

@@ -6,8 +6,16 @@
 
 #[path = "naive/cache.rs"]
 mod cache;
+#[path = "naive/counters.rs"]
+mod counters;
+#[path = "naive/jobs.rs"]
+mod jobs;
 #[path = "naive/limits.rs"]
 mod limits;
+#[path = "naive/locks.rs"]
+mod locks;
+#[path = "naive/pubsub.rs"]
+mod pubsub;
 #[path = "naive/sessions.rs"]
 mod sessions;
 #[path = "naive/store.rs"]

@@ -3,27 +3,28 @@
 //!
 //! It holds what the checks of races need, and nothing else.
 
+#[path = "store_repositories.rs"]
+mod repositories;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use jiff::Timestamp;
-use jiff::civil::Date;
 use mppeep_conformance::{StoreHarness, TestClock};
 use mppeep_core::domain::absence::Absence;
-use mppeep_core::domain::email::Email;
-use mppeep_core::domain::id::{AbsenceId, ImportId, PersonnelId, SessionHandle, UserId};
-use mppeep_core::domain::personnel::{Matricule, Personnel};
-use mppeep_core::domain::settings::{Settings, SettingsSection};
-use mppeep_core::domain::user::{Role, User};
-use mppeep_core::ports::absence::{AbsenceFilter, AbsenceRepository, AbsenceRow, HolidayRepository};
-use mppeep_core::ports::account_token::AccountTokenRepository;
+use mppeep_core::domain::id::{ImportId, PersonnelId, UserId};
+use mppeep_core::domain::payroll::{Month, Slip};
+use mppeep_core::domain::personnel::Personnel;
+use mppeep_core::domain::settings::SettingsSection;
+use mppeep_core::domain::user::User;
+use mppeep_core::ports::absence::{AbsenceRepository, HolidayRepository};
+use mppeep_core::ports::account_token::{AccountToken, AccountTokenRepository};
 use mppeep_core::ports::activity::ActivityRepository;
 use mppeep_core::ports::counters::Counters;
 use mppeep_core::ports::epochs::{Epoch, Epochs, Namespace};
 use mppeep_core::ports::error::{BackendError, StoreError};
 use mppeep_core::ports::evaluation::EvaluationRepository;
-use mppeep_core::ports::import::{ImportFile, ImportRepository, ImportStatus};
+use mppeep_core::ports::import::{ImportFile, ImportRepository};
 use mppeep_core::ports::job_queue::JobQueue;
 use mppeep_core::ports::locks::Locks;
 use mppeep_core::ports::login_attempts::LoginAttempts;
@@ -31,16 +32,12 @@ use mppeep_core::ports::maintain::Maintain;
 use mppeep_core::ports::notice::NoticeRepository;
 use mppeep_core::ports::organisation::OrganisationRepository;
 use mppeep_core::ports::outbox::JobOutbox;
-use mppeep_core::ports::page::{Page, PageRequest};
 use mppeep_core::ports::payroll::PayrollRepository;
-use mppeep_core::ports::personnel::{
-    DashboardFigures, FiguresQuery, PersonnelIdentity, PersonnelQuery, PersonnelRepository, PersonnelRow,
-    PossibleDuplicate, RetirementInput,
-};
+use mppeep_core::ports::personnel::PersonnelRepository;
 use mppeep_core::ports::session::SessionStore;
 use mppeep_core::ports::setting::SettingRepository;
 use mppeep_core::ports::store::{Store, UnitOfWork};
-use mppeep_core::ports::user::{Credentials, UserFilter, UserRepository, UserRow};
+use mppeep_core::ports::user::UserRepository;
 use tokio::sync::OwnedMutexGuard;
 
 use crate::{clock, mutants, others_run};
@@ -54,6 +51,16 @@ enum Flaw {
     NoSnapshot,
     /// Epochs are bumped at once, not with the commit.
     EpochsApart,
+    /// Slips are written whatever fence they were last written under.
+    NoFence,
+    /// A validated slip is a draft like any other.
+    ValidatedIsDraft,
+    /// A token that is taken ends alone.
+    TakesOne,
+    /// A new token leaves the earlier ones as they are.
+    KeepsTokens,
+    /// A token lives at the instant at which it ends.
+    EndsLate,
 }
 
 #[derive(Clone, Default)]
@@ -63,6 +70,8 @@ struct State {
     users: HashMap<UserId, User>,
     settings: HashMap<SettingsSection, i64>,
     imports: HashMap<ImportId, ImportFile>,
+    slips: HashMap<(PersonnelId, Month), Slip>,
+    tokens: Vec<AccountToken>,
     epochs: BTreeMap<Namespace, i64>,
 }
 
@@ -219,7 +228,7 @@ impl UnitOfWork for Unit {
     }
 
     fn payroll(&mut self) -> Box<dyn PayrollRepository + '_> {
-        unused()
+        Box::new(Loan(self))
     }
 
     fn notices(&mut self) -> Box<dyn NoticeRepository + '_> {
@@ -227,7 +236,7 @@ impl UnitOfWork for Unit {
     }
 
     fn account_tokens(&mut self) -> Box<dyn AccountTokenRepository + '_> {
-        unused()
+        Box::new(Loan(self))
     }
 
     async fn bump(&mut self, namespaces: &[Namespace]) -> Result<(), StoreError> {
@@ -251,273 +260,6 @@ impl UnitOfWork for Unit {
             write(&mut state);
         }
         Ok(self.bumped.clone())
-    }
-}
-
-#[async_trait]
-impl PersonnelRepository for Loan<'_> {
-    async fn insert(&mut self, personnel: &Personnel) -> Result<(), StoreError> {
-        self.0.insert_personnel(personnel)
-    }
-
-    async fn insert_many(&mut self, personnel: &[Personnel]) -> Result<(), StoreError> {
-        for file in personnel {
-            self.0.insert_personnel(file)?;
-        }
-        Ok(())
-    }
-
-    async fn update(&mut self, personnel: &Personnel) -> Result<(), StoreError> {
-        let stored = self
-            .0
-            .state()
-            .personnel
-            .get(&personnel.id)
-            .map(|file| file.version + 1);
-        if stored != Some(personnel.version) {
-            return Err(StoreError::StaleVersion);
-        }
-        let file = personnel.clone();
-        self.0
-            .write(move |state| drop(state.personnel.insert(file.id, file.clone())));
-        Ok(())
-    }
-
-    async fn find(&mut self, id: PersonnelId) -> Result<Option<Personnel>, StoreError> {
-        Ok(self.0.state().personnel.get(&id).cloned())
-    }
-
-    async fn find_by_matricules(&mut self, _: &[Matricule]) -> Result<Vec<Personnel>, StoreError> {
-        unused()
-    }
-
-    async fn find_many(&mut self, _: &[PersonnelId]) -> Result<Vec<Personnel>, StoreError> {
-        unused()
-    }
-
-    async fn list(&mut self, _: &PersonnelQuery) -> Result<Page<PersonnelRow>, StoreError> {
-        unused()
-    }
-
-    async fn possible_duplicates(
-        &mut self,
-        _: Option<PersonnelId>,
-        _: &str,
-        _: Date,
-        _: Option<&str>,
-    ) -> Result<Vec<PossibleDuplicate>, StoreError> {
-        unused()
-    }
-
-    async fn identities(&mut self) -> Result<Vec<PersonnelIdentity>, StoreError> {
-        let all = self.0.state().personnel.values();
-        Ok(all
-            .map(|file| PersonnelIdentity {
-                id: file.id,
-                matricule: file.fields.matricule.clone(),
-                name_key: file.fields.name_key(),
-                birth_date: file.fields.birth_date,
-                national_id: None,
-            })
-            .collect())
-    }
-
-    async fn figures(&mut self, _: &FiguresQuery) -> Result<DashboardFigures, StoreError> {
-        unused()
-    }
-
-    async fn set_retirement_dates(&mut self, _: &[(PersonnelId, Option<Date>)]) -> Result<(), StoreError> {
-        unused()
-    }
-
-    async fn retirement_inputs(&mut self) -> Result<Vec<RetirementInput>, StoreError> {
-        unused()
-    }
-}
-
-#[async_trait]
-impl AbsenceRepository for Loan<'_> {
-    async fn insert(&mut self, absence: &Absence) -> Result<(), StoreError> {
-        let free = |other: &Absence| {
-            let taken: Vec<_> = other.fields.period.half_days().collect();
-            other.personnel != absence.personnel
-                || !absence
-                    .fields
-                    .period
-                    .half_days()
-                    .any(|half| taken.contains(&half))
-        };
-        if !self.0.state().absences.iter().all(free) {
-            return Err(StoreError::Conflict {
-                entity: "absence",
-                field: "period",
-            });
-        }
-        let absence = absence.clone();
-        self.0.write(move |state| state.absences.push(absence.clone()));
-        Ok(())
-    }
-
-    async fn insert_many(&mut self, _: &[Absence]) -> Result<(), StoreError> {
-        unused()
-    }
-
-    async fn update(&mut self, _: &Absence) -> Result<(), StoreError> {
-        unused()
-    }
-
-    async fn find(&mut self, _: AbsenceId) -> Result<Option<Absence>, StoreError> {
-        unused()
-    }
-
-    async fn touching(&mut self, _: PersonnelId, _: Date, _: Date) -> Result<Vec<Absence>, StoreError> {
-        unused()
-    }
-
-    async fn touching_day(&mut self, _: Date) -> Result<Vec<Absence>, StoreError> {
-        unused()
-    }
-
-    async fn list(&mut self, _: &AbsenceFilter, _: &PageRequest) -> Result<Page<AbsenceRow>, StoreError> {
-        unused()
-    }
-}
-
-#[async_trait]
-impl UserRepository for Loan<'_> {
-    async fn insert(&mut self, user: &User, password_hash: Option<&str>) -> Result<(), StoreError> {
-        let (user, hash) = (user.clone(), password_hash.is_some());
-        assert!(!hash, "no login in these checks");
-        self.0
-            .write(move |state| drop(state.users.insert(user.id, user.clone())));
-        Ok(())
-    }
-
-    async fn update(&mut self, _: &User, _: bool) -> Result<(), StoreError> {
-        unused()
-    }
-
-    async fn set_password(
-        &mut self,
-        _: UserId,
-        _: &str,
-        _: bool,
-        _: Option<SessionHandle>,
-    ) -> Result<(), StoreError> {
-        unused()
-    }
-
-    async fn rehash(&mut self, _: UserId, _: &str, _: &str) -> Result<(), StoreError> {
-        unused()
-    }
-
-    async fn note_login(&mut self, _: UserId, _: Timestamp) -> Result<(), StoreError> {
-        unused()
-    }
-
-    async fn accept_charter(&mut self, _: UserId, _: u32) -> Result<(), StoreError> {
-        unused()
-    }
-
-    async fn find(&mut self, id: UserId) -> Result<Option<User>, StoreError> {
-        Ok(self.0.state().users.get(&id).cloned())
-    }
-
-    async fn credentials(&mut self, _: &Email) -> Result<Option<Credentials>, StoreError> {
-        unused()
-    }
-
-    async fn credentials_of(&mut self, _: UserId) -> Result<Option<Credentials>, StoreError> {
-        unused()
-    }
-
-    async fn find_by_personnel(&mut self, _: PersonnelId) -> Result<Option<User>, StoreError> {
-        unused()
-    }
-
-    async fn list(
-        &mut self,
-        _: &UserFilter,
-        _: Timestamp,
-        _: &PageRequest,
-    ) -> Result<Page<UserRow>, StoreError> {
-        unused()
-    }
-
-    async fn count_active_with_role(&mut self, _: Role) -> Result<u64, StoreError> {
-        unused()
-    }
-
-    async fn count(&mut self) -> Result<u64, StoreError> {
-        unused()
-    }
-}
-
-#[async_trait]
-impl SettingRepository for Loan<'_> {
-    async fn load(&mut self) -> Result<Settings, StoreError> {
-        unused()
-    }
-
-    async fn save(
-        &mut self,
-        section: SettingsSection,
-        value: &serde_json::Value,
-        version: i64,
-    ) -> Result<(), StoreError> {
-        assert!(!value.is_null());
-        if self.0.state().settings.get(&section).copied().unwrap_or(0) + 1 != version {
-            return Err(StoreError::StaleVersion);
-        }
-        self.0.write(move |state| {
-            state.settings.insert(section, version);
-        });
-        Ok(())
-    }
-
-    async fn fact(&mut self, _: &str) -> Result<Option<String>, StoreError> {
-        unused()
-    }
-
-    async fn set_fact(&mut self, _: &str, _: &str) -> Result<(), StoreError> {
-        unused()
-    }
-}
-
-#[async_trait]
-impl ImportRepository for Loan<'_> {
-    async fn insert(&mut self, import: &ImportFile, bytes: &[u8]) -> Result<(), StoreError> {
-        assert!(!bytes.is_empty());
-        let import = import.clone();
-        self.0
-            .write(move |state| drop(state.imports.insert(import.id, import.clone())));
-        Ok(())
-    }
-
-    async fn find(&mut self, _: ImportId, _: UserId) -> Result<Option<ImportFile>, StoreError> {
-        unused()
-    }
-
-    async fn bytes(&mut self, _: ImportId) -> Result<Option<Vec<u8>>, StoreError> {
-        unused()
-    }
-
-    async fn update(&mut self, import: &ImportFile, expected: ImportStatus) -> Result<(), StoreError> {
-        if self.0.state().imports.get(&import.id).map(|stored| stored.status) != Some(expected) {
-            return Err(StoreError::StaleVersion);
-        }
-        let import = import.clone();
-        self.0
-            .write(move |state| drop(state.imports.insert(import.id, import.clone())));
-        Ok(())
-    }
-
-    async fn list(&mut self, _: UserId) -> Result<Vec<ImportFile>, StoreError> {
-        unused()
-    }
-
-    async fn delete_before(&mut self, _: Timestamp) -> Result<u64, StoreError> {
-        unused()
     }
 }
 
@@ -588,6 +330,15 @@ mutants! {
     bumps_are_lost: flawed(Flaw::NoLock) => epochs::epochs_of_racing_writers_are_all_different;
     readers_see_two_moments: flawed(Flaw::NoSnapshot) => units::a_reading_unit_sees_one_moment;
     epochs_move_before_the_data: flawed(Flaw::EpochsApart) => epochs::a_bump_commits_with_its_data;
+    a_token_is_taken_twice: flawed(Flaw::NoLock) => account_tokens::racing_takes_of_one_token_are_one;
+    the_other_tokens_stay: flawed(Flaw::TakesOne) => account_tokens::a_token_is_taken_once_and_ends_the_others;
+    old_letters_open_the_account: flawed(Flaw::KeepsTokens) => account_tokens::a_new_token_ends_the_earlier_of_its_purpose;
+    a_token_outlives_its_end: flawed(Flaw::EndsLate) => account_tokens::a_token_is_found_until_it_ends;
+    a_slip_is_validated_twice: flawed(Flaw::NoLock) => payroll::racing_validations_are_one;
+    slips_race: flawed(Flaw::NoLock) => payroll::racing_writes_follow_their_fences;
+    an_old_holder_writes: flawed(Flaw::NoFence) => payroll::an_older_fence_writes_nothing;
+    the_last_to_come_writes: flawed(Flaw::NoFence) => payroll::racing_writes_follow_their_fences;
+    a_validated_slip_changes: flawed(Flaw::ValidatedIsDraft) => payroll::a_validated_slip_stays_as_it_is;
     a_dropped_unit_bumps: flawed(Flaw::EpochsApart) => epochs::a_dropped_bump_changes_nothing;
 }
 
@@ -615,5 +366,13 @@ mod without_a_flaw {
         epochs::a_bump_commits_with_its_data;
         epochs::a_dropped_bump_changes_nothing;
         units::many_writers_on_two_instances_all_commit;
+        account_tokens::racing_takes_of_one_token_are_one;
+        account_tokens::a_token_is_taken_once_and_ends_the_others;
+        account_tokens::a_new_token_ends_the_earlier_of_its_purpose;
+        account_tokens::a_dropped_unit_takes_nothing;
+        payroll::racing_validations_are_one;
+        payroll::racing_writes_follow_their_fences;
+        payroll::an_older_fence_writes_nothing;
+        payroll::a_validated_slip_stays_as_it_is;
     }
 }

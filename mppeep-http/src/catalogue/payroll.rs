@@ -53,6 +53,17 @@ pub(crate) fn month_year(month: Month) -> String {
     format!("{} {}", format::month(month.month()), month.year())
 }
 
+/// A month as « Novembre 2026 », where it stands alone.
+#[must_use]
+pub(crate) fn month_title(month: Month) -> String {
+    let text = month_year(month);
+    let mut letters = text.chars();
+    letters
+        .next()
+        .map(|first| first.to_uppercase().chain(letters).collect())
+        .unwrap_or_default()
+}
+
 /// `count` months to choose from, the latest first.
 #[must_use]
 pub(crate) fn month_choices(latest: Month, count: usize) -> Vec<Choice> {
@@ -143,6 +154,8 @@ mod tests {
         let values: Vec<_> = choices.iter().map(|choice| choice.value.as_str()).collect();
         assert_eq!(values, ["2026-01", "2025-12", "2025-11"]);
         assert_eq!(choices[1].label, "décembre 2025");
+        let august = Month::new(2026, 8).unwrap();
+        assert_eq!(month_title(august), "Août 2026");
     }
 
     #[test]

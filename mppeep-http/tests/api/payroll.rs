@@ -327,7 +327,7 @@ async fn a_month_is_computed_by_the_worker_and_its_sums_agree() {
         .html();
     assert!(none.contains("Aucun bulletin ne répond à ces critères."));
     let overview = admin.page("/paie").await.expect(200).html();
-    assert!(overview.contains("novembre 2026") && overview.contains(&format!("{net} F CFA")));
+    assert!(overview.contains("Novembre 2026") && overview.contains(&format!("{net} F CFA")));
 
     let file = admin.page("/paie/2026-11/fichier?format=csv").await.expect(200);
     assert_eq!(

@@ -94,7 +94,7 @@ impl Row {
         let slip = &row.slip;
         Self {
             url: visit.url(&format!("{PATH}/bulletins/{}", slip.id)),
-            month: catalogue::month_year(slip.month),
+            month: catalogue::month_title(slip.month),
             agent: row.name.clone(),
             matricule: row.matricule.clone(),
             base: catalogue::amount(slip.amounts.base),
@@ -183,7 +183,7 @@ impl Failures {
             failures.shown.push(Failure {
                 agent: name_of(visit, agent).await?,
                 agent_url: visit.url(&format!("/personnel/{agent}")),
-                month: of.map(catalogue::month_year).unwrap_or_default(),
+                month: of.map(catalogue::month_title).unwrap_or_default(),
                 cause: catalogue::failure_cause(&reason),
             });
         }

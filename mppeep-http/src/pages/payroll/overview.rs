@@ -137,7 +137,7 @@ async fn month_row(visit: &Visit, month: Month) -> Result<MonthRow, Problem> {
         .await?;
     Ok(MonthRow {
         url: visit.url(&format!("{PATH}/{month}")),
-        label: catalogue::month_year(month),
+        label: catalogue::month_title(month),
         slips: catalogue::number(totals.slips),
         base: catalogue::amount(totals.base),
         allowance: catalogue::amount(totals.allowance),

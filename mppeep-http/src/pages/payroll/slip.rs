@@ -130,7 +130,7 @@ async fn facts(visit: &Visit, slip: &Slip) -> Result<Facts, Problem> {
             Fact::new("Calculé", signed(slip.computed_at, names.computed_by)),
             Fact::new("Validé", validated),
         ],
-        rows: true,
+        rows: false,
     })
 }
 

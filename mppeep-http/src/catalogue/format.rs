@@ -100,6 +100,13 @@ pub(crate) fn instant(instant: Timestamp) -> String {
     )
 }
 
+/// The hour of an instant, as `10:42`.
+#[must_use]
+pub(crate) fn hour(instant: Timestamp) -> String {
+    let local = instant.to_zoned(TimeZone::UTC);
+    format!("{:02}:{:02}", local.hour(), local.minute())
+}
+
 /// An instant as `05/03/2026 10:42:07`.
 #[must_use]
 pub(crate) fn instant_precise(instant: Timestamp) -> String {

@@ -33,7 +33,7 @@ use mppeep_core::ports::rate_limiter::RateLimiter;
 use mppeep_core::ports::session::SessionStore;
 use mppeep_core::services::schedule::{DeadJobsTask, ForgetImportsTask, SweepTask, Task};
 use mppeep_core::services::{Adapters, CacheTimes, Context};
-use mppeep_http::{ServicePorts, Services};
+use mppeep_http::{FrenchLetters, ServicePorts, Services, Urls};
 use mppeep_mail::SmtpMailer;
 use mppeep_password::Argon2Hasher;
 use mppeep_spreadsheet::{Limits, SpreadsheetFiles};
@@ -84,7 +84,10 @@ pub(crate) async fn open(config: &Config, demo: bool, patience: Patience) -> any
     let ports = database.ports();
     let redis = match &config.redis {
         None => None,
-        Some(_) => outside::redis(config, &outside::identity(ports.store.as_ref()).await?)?,
+        Some(_) => {
+            let identity = outside::identity(ports.store.as_ref(), ports.locks.as_ref()).await?;
+            outside::redis(config, &identity)?
+        }
     };
     Ok(wire(config, database, ports, redis, mailer))
 }
@@ -111,7 +114,7 @@ fn wire(
             statistics: config.cache_statistics,
             personnel: config.cache_personnel,
         },
-        None,
+        Some(Arc::new(FrenchLetters::new(site(config)))),
     );
     let counters = Arc::new(BufferedCounters::new(
         Arc::clone(&ports.counters),
@@ -152,6 +155,15 @@ fn wire(
         hasher,
         redis,
         mailer,
+    }
+}
+
+/// The address that links in mails begin with. Without a public one they only work on this machine, as `doctor` says.
+fn site(config: &Config) -> String {
+    let root = Urls::new(&config.root_path);
+    match &config.public_url {
+        Some(origin) => format!("{origin}{}", root.root()),
+        None => format!("http://localhost:{}{}", config.listen.port(), root.root()),
     }
 }
 

@@ -7,6 +7,7 @@ use anyhow::anyhow;
 use mppeep_cache_redis::{RedisAdapter, RedisOptions};
 use mppeep_core::ports::clock::{SystemClock, SystemEntropy, new_uuid};
 use mppeep_core::ports::error::StoreError;
+use mppeep_core::ports::locks::{Locks, OwnerId};
 use mppeep_core::ports::store::Store;
 use mppeep_http::ComponentHealth;
 use mppeep_mail::{SmtpMailer, SmtpOptions};
@@ -15,6 +16,9 @@ use crate::config::Config;
 
 /// The fact that tells this database from every other one, so that what Redis keeps of one is never taken for another's.
 const IDENTITY: &str = "identity";
+
+/// For how long one server keeps the others from naming the database.
+const NAMING: Duration = Duration::from_secs(5);
 
 /// How often it is tried whether they answer.
 const PROBE_REDIS: Duration = Duration::from_secs(2);
@@ -51,12 +55,27 @@ pub(crate) fn mailer(config: &Config) -> anyhow::Result<Option<Arc<SmtpMailer>>>
     })
 }
 
-/// The name of this database among all that share a Redis, made when it is first asked for.
-pub(crate) async fn identity(store: &dyn Store) -> Result<String, StoreError> {
-    let known = store.begin_read().await?.settings().fact(IDENTITY).await?;
-    match known {
-        Some(identity) => Ok(identity),
-        None => renew_identity(store).await,
+/// The name of this database among all that share a Redis, made when it is first asked for. Of several servers that start
+/// at once one makes it, under a lock, and the others find it made.
+pub(crate) async fn identity(store: &dyn Store, locks: &dyn Locks) -> Result<String, StoreError> {
+    let owner = OwnerId(new_uuid(&SystemClock, &SystemEntropy));
+    loop {
+        let known = store.begin_read().await?.settings().fact(IDENTITY).await?;
+        if let Some(identity) = known {
+            return Ok(identity);
+        }
+        let Some(lease) = locks.acquire(IDENTITY, owner, NAMING).await? else {
+            tokio::time::sleep(NAMING / 100).await;
+            continue;
+        };
+        let known = store.begin_read().await?.settings().fact(IDENTITY).await?;
+        let identity = match known {
+            Some(identity) => Ok(identity),
+            None => renew_identity(store).await,
+        };
+        // What is not given back ends by itself.
+        let _held = locks.release(&lease).await;
+        return identity;
     }
 }
 
@@ -139,5 +158,31 @@ impl ComponentHealth for MailComponent {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mppeep_store_sqlite::{SqliteOptions, SqliteStore};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn servers_that_start_at_once_agree_on_the_name_of_the_database() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut tasks = tokio::task::JoinSet::new();
+        for _ in 0..6 {
+            let path = folder.path().join("mppeep.db");
+            let store = SqliteStore::open(path, SqliteOptions::default()).await.unwrap();
+            tasks.spawn(async move { identity(&store, &store).await.unwrap() });
+        }
+        let mut names = tasks.join_all().await;
+        names.dedup();
+        assert_eq!(names.len(), 1, "{names:?}");
+        let store = SqliteStore::open(folder.path().join("mppeep.db"), SqliteOptions::default()).await;
+        let store = store.unwrap();
+        let renewed = renew_identity(&store).await.unwrap();
+        assert_ne!(names.first(), Some(&renewed));
+        assert_eq!(identity(&store, &store).await.unwrap(), renewed);
     }
 }

@@ -133,12 +133,12 @@ pub(super) async fn show_month(
         ("bulletin", "bulletins"),
     );
     let may_compute = visit.may_all(Resource::Payroll, Action::Write);
-    let compute = may_compute.then_some(if progress.totals.slips == 0 {
+    let going = Going::of(&progress);
+    let compute = (may_compute && going.is_none()).then_some(if progress.totals.slips == 0 {
         "Calculer le mois"
     } else {
         "Recalculer les brouillons"
     });
-    let going = Going::of(&progress);
     let empty = page
         .rows
         .is_empty()

@@ -88,7 +88,7 @@ enum Content {
         lines: Vec<EvaluationLine>,
         add_url: Option<String>,
     },
-    Slips(AgentSlips),
+    Slips(Box<AgentSlips>),
     Account {
         facts: Option<Facts>,
         open_url: Option<String>,
@@ -150,7 +150,7 @@ pub(super) async fn sheet(
         "carriere" => career(&visit, &agent, &units),
         "absences" => absences(&visit, &state, &agent).await?,
         "evaluations" => evaluations(&visit, &state, &agent).await?,
-        "bulletins" => Content::Slips(AgentSlips::load(&visit, &agent).await?),
+        "bulletins" => Content::Slips(Box::new(AgentSlips::load(&visit, &agent).await?)),
         "compte" => account(&visit, &state, id).await?,
         "historique" => history(&visit, &state, id, &units).await?,
         _ => identity(&visit, &agent),

@@ -41,6 +41,7 @@ pub(crate) async fn run(config: &Config, serve: &Serve) -> anyhow::Result<ExitCo
     let urls = Urls::new(&config.root_path);
     let store = Arc::clone(&wired.ports.store);
     let state = AppState::new(Arc::clone(&wired.services), store, urls, config.cookie_security)
+        .with_mail(wired.mailer.is_some())
         .with_components(background.components());
     let readiness = Arc::clone(&state.readiness);
     let router = mppeep_http::router(state, edge(config), Arc::clone(&wired.limiter), &SystemEntropy);

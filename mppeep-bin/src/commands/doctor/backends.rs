@@ -133,7 +133,7 @@ pub(super) async fn mail(config: &Config, wired: &Wired, checks: &mut Vec<Check>
                 add(checks, "mail", Verdict::Advice, says);
             }
             if config.public_url.is_none() {
-                let says = "public_url is unset: links in mails name no server";
+                let says = "public_url is unset: links in mails begin with http://localhost";
                 add(checks, "mail", Verdict::Advice, says);
             }
         }

@@ -99,6 +99,12 @@ macro_rules! conformance_tests {
             thousands_of_due_jobs_are_handed_out
             a_lapsed_lease_is_handed_out_again_until_it_is_dead
             a_poison_job_ends_dead_and_blocks_nobody
+            jobs_are_listed_the_latest_first
+            queues_say_how_full_they_are
+            waiting_ends_and_no_job_is_forgotten
+            a_cancelled_claim_loses_no_job
+        ] }
+        $crate::__conformance_group! { job_ends, $harness, [
             a_stale_token_does_nothing
             an_extended_lease_keeps_the_job_single
             a_late_settlement_counts_while_nobody_took_the_job
@@ -106,10 +112,6 @@ macro_rules! conformance_tests {
             a_released_job_counts_no_attempt
             a_queue_is_never_handed_the_jobs_of_another
             dead_jobs_are_revived_or_discarded
-            jobs_are_listed_the_latest_first
-            queues_say_how_full_they_are
-            waiting_ends_and_no_job_is_forgotten
-            a_cancelled_claim_loses_no_job
         ] }
         $crate::__conformance_group! { outbox, $harness, [
             a_job_exists_when_its_unit_commits
@@ -207,9 +209,11 @@ macro_rules! conformance_tests {
             an_update_keeps_its_own_half_days
             many_absences_are_stored_together_or_refused
             absences_touching_days_are_found
+            holidays_are_one_a_day
+        ] }
+        $crate::__conformance_group! { absence_lists, $harness, [
             absence_filters_give_what_they_say
             absences_page_completely
-            holidays_are_one_a_day
         ] }
         $crate::__conformance_group! { evaluations, $harness, [
             an_evaluation_comes_back_as_it_was_stored
@@ -254,6 +258,8 @@ macro_rules! conformance_tests {
             racing_writes_follow_their_fences
             racing_validations_are_one
             a_paused_holder_writes_nothing
+        ] }
+        $crate::__conformance_group! { payroll_lists, $harness, [
             slip_filters_and_sums_give_what_they_say
             slips_page_completely
             agents_to_pay_are_those_of_the_month

@@ -115,7 +115,7 @@ impl PubSub for Naive {
         }
         let (flaw, hub, name) = (self.flaw, self.hub.clone(), channel.to_owned());
         if flaw == Flaw::NoOrder {
-            let slow = payload.len() % 2 == 0;
+            let slow = payload.len().is_multiple_of(2);
             tokio::spawn(async move {
                 if slow {
                     others_run().await;

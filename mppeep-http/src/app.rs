@@ -48,10 +48,13 @@ use crate::assets;
 use crate::extract::MaybeUser;
 use crate::extract::session_cookie::CookieSecurity;
 use crate::health::{self, ComponentHealth, Readiness};
+use crate::live::{self, Live};
 use crate::middleware::context::{ClientIpHeader, Contexts, Network, RequestContext};
 use crate::middleware::forgery::Origin;
 use crate::middleware::session::Authenticate;
-use crate::middleware::{body, compression, context, forgery, guard, headers, limits, negotiate, session};
+use crate::middleware::{
+    body, compression, context, forgery, guard, headers, limits, negotiate, session, traffic,
+};
 use crate::problem::ErrorPageRenderer;
 use crate::routes::{LOGIN_PATH, Needs, RouteTable, get, see_other};
 use crate::urls::Urls;
@@ -192,8 +195,12 @@ pub struct AppState {
     pub openapi: Bytes,
     /// Whether requests may be sent here.
     pub readiness: Arc<Readiness>,
+    /// Streams of what happens.
+    pub(crate) live: Arc<Live>,
     /// Parts that the server can do without, for the page of health.
     pub components: Arc<[Arc<dyn ComponentHealth>]>,
+    /// Whether mails that wait are sent; otherwise they are only kept.
+    pub mail_configured: bool,
 }
 
 impl AppState {
@@ -211,7 +218,18 @@ impl AppState {
             cookie_security,
             openapi,
             readiness: Arc::new(Readiness::new(store)),
+            live: Arc::default(),
             components: Arc::from([]),
+            mail_configured: false,
+        }
+    }
+
+    /// The same, where a mail server is configured or not.
+    #[must_use]
+    pub fn with_mail(self, configured: bool) -> Self {
+        Self {
+            mail_configured: configured,
+            ..self
         }
     }
 
@@ -248,7 +266,10 @@ pub(crate) fn table() -> RouteTable {
         .route("/health/live", get(health::live).public())
         .route("/health/ready", get(health::ready).public())
         .operation(Needs::Public, routes!(health::health));
-    pages::routes().merge(api::routes()).merge(own)
+    pages::routes()
+        .merge(live::routes())
+        .merge(api::routes())
+        .merge(own)
 }
 
 /// The API's description (OpenAPI 3.1).
@@ -294,6 +315,10 @@ pub fn router(
         anonymous: settings.anonymous_limit,
         user: settings.user_limit,
     };
+    let traffic = traffic::Traffic {
+        services: Arc::clone(&state.services),
+        urls: urls.clone(),
+    };
     let sessions: Arc<dyn Authenticate> = Arc::new(Sessions(Arc::clone(&state.services)));
     let origins: Arc<[Origin]> = settings.origins.into();
     let error_page: ErrorPageRenderer = pages::error_page;
@@ -307,6 +332,7 @@ pub fn router(
     router
         .with_state(state.clone())
         .layer(DefaultBodyLimit::disable())
+        .layer(from_fn_with_state(Arc::new(traffic), traffic::layer))
         .layer(from_fn_with_state(Arc::new(general), limits::layer))
         .layer(from_fn_with_state(sessions, session::layer))
         .layer(from_fn_with_state(origins, forgery::layer))

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Json;
@@ -11,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use mppeep_core::ports::store::Store;
 use serde::Serialize;
+use tokio::sync::watch;
 
 use crate::app::AppState;
 
@@ -20,7 +20,7 @@ const DATABASE_PATIENCE: Duration = Duration::from_secs(1);
 /// Whether requests may be sent here.
 pub struct Readiness {
     store: Arc<dyn Store>,
-    draining: AtomicBool,
+    draining: watch::Sender<bool>,
 }
 
 impl Readiness {
@@ -28,18 +28,23 @@ impl Readiness {
     pub fn new(store: Arc<dyn Store>) -> Self {
         Self {
             store,
-            draining: AtomicBool::new(false),
+            draining: watch::Sender::new(false),
         }
     }
 
     /// Asks for no more requests: the server is about to end.
     pub fn drain(&self) {
-        self.draining.store(true, Ordering::Release);
+        self.draining.send_replace(true);
     }
 
     /// Whether the server is about to end.
     pub fn is_draining(&self) -> bool {
-        self.draining.load(Ordering::Acquire)
+        *self.draining.borrow()
+    }
+
+    /// Tells when the server is about to end, to whoever holds a request open.
+    pub fn draining(&self) -> watch::Receiver<bool> {
+        self.draining.subscribe()
     }
 
     async fn database_answers(&self) -> bool {

@@ -10,6 +10,7 @@ mod catalogue;
 pub mod extract;
 mod health;
 mod letters;
+mod live;
 pub mod middleware;
 mod pages;
 pub mod problem;

@@ -298,3 +298,35 @@ for (const box of $$("[data-mean]")) {
   for (const mark of marks) mark.addEventListener("input", refresh);
   refresh();
 }
+
+// --- What happens meanwhile ------------------------------------------------------------------------------------------
+
+// The server says that there is something to read again; the page is then asked for as usual, and only the part that
+// shows figures is replaced. A reader who types, or has opened something there, is left alone until the next time.
+const events = document.body.dataset.events;
+if (events && "EventSource" in window) {
+  const source = new EventSource(events);
+  source.addEventListener("notices", (event) => {
+    const unread = Number(event.data) || 0;
+    for (const count of $$("[data-unread]")) {
+      count.textContent = String(unread);
+      count.hidden = unread === 0;
+    }
+  });
+  let asked = 0;
+  source.addEventListener("figures", async () => {
+    const part = document.querySelector("[data-figures]");
+    if (!part || document.hidden || part.contains(document.activeElement) || part.querySelector("details[open]")) return;
+    const turn = ++asked;
+    try {
+      const response = await fetch(location.href, { headers: { Accept: "text/html" } });
+      if (!response.ok || response.redirected) return;
+      const page = new DOMParser().parseFromString(await response.text(), "text/html");
+      const fresh = page.querySelector("[data-figures]");
+      if (fresh && turn === asked) part.replaceChildren(...fresh.childNodes);
+    } catch {
+      // The next event, or the next page, brings it.
+    }
+  });
+  window.addEventListener("pagehide", () => source.close());
+}

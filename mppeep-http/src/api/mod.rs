@@ -8,6 +8,7 @@ mod activities;
 mod answers;
 mod dashboard;
 mod evaluations;
+mod notices;
 mod organisation;
 mod payroll;
 mod personnel;
@@ -36,6 +37,7 @@ pub(crate) fn routes() -> RouteTable {
         .merge(personnel::routes())
         .merge(absences::routes())
         .merge(evaluations::routes())
+        .merge(notices::routes())
         .merge(payroll::routes())
         .merge(organisation::routes())
         .merge(users::routes())

@@ -250,7 +250,9 @@ pub(crate) fn action_tone(action: ActivityAction) -> Tone {
     match action {
         A::Created | A::Restored | A::Imported | A::Validated => Tone::Success,
         A::Updated | A::PasswordChanged | A::CharterAccepted | A::Computed | A::Invited => Tone::Info,
-        A::Archived | A::Cancelled | A::SessionsEnded | A::PrivateRead | A::PasswordResetAsked => Tone::Warning,
+        A::Archived | A::Cancelled | A::SessionsEnded | A::PrivateRead | A::PasswordResetAsked => {
+            Tone::Warning
+        }
         A::LoginFailed | A::LoginBlocked => Tone::Danger,
         A::Exported | A::LoggedIn | A::LoggedOut => Tone::Neutral,
     }

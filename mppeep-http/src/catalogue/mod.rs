@@ -5,6 +5,7 @@
 mod admin;
 mod fields;
 mod format;
+mod jobs;
 mod labels;
 mod notes;
 mod payroll;
@@ -13,6 +14,7 @@ mod rules;
 pub(crate) use admin::*;
 pub(crate) use fields::{changes, field_name, field_value, personnel_field};
 pub(crate) use format::*;
+pub(crate) use jobs::*;
 pub(crate) use labels::{
     Label, action_tone, appraisal_badge, category, choices, period, position_badge, role_short,
 };

@@ -36,6 +36,10 @@ fn is_compressible(_: StatusCode, _: Version, headers: &HeaderMap, extensions: &
         .unwrap_or_default()
         .trim()
         .to_ascii_lowercase();
+    // A stream of events is sent piece by piece, and would be held back.
+    if kind == "text/event-stream" {
+        return false;
+    }
     kind.starts_with("text/")
         || kind.ends_with("+json")
         || matches!(

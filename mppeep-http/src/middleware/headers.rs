@@ -55,6 +55,10 @@ pub(crate) async fn layer(request: Request, next: Next) -> Response {
 
 fn write(headers: &mut HeaderMap, https: bool) {
     for (name, value) in FIXED {
+        // A page whose address is a secret says less than this.
+        if name == header::REFERRER_POLICY && headers.contains_key(&name) {
+            continue;
+        }
         headers.insert(name, value);
     }
     if https {

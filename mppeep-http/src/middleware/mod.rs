@@ -10,6 +10,7 @@ pub(crate) mod headers;
 pub(crate) mod limits;
 pub(crate) mod negotiate;
 pub(crate) mod session;
+pub(crate) mod traffic;
 
 pub use compression::ShowsSecret;
 pub use context::{ClientIpHeader, Network, RequestContext};

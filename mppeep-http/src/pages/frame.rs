@@ -37,6 +37,8 @@ pub(crate) struct FrameReader {
     pub(crate) role: String,
     /// The reader's own file.
     pub(crate) file_url: Option<String>,
+    /// Notices that the reader has not read.
+    pub(crate) unread: u64,
     /// Whether the reader may look agents up.
     pub(crate) may_search: bool,
 }

@@ -75,6 +75,7 @@ pub(crate) fn icon(name: &str) -> &'static str {
         "columns" => {
             svg!(r#"<rect x="4" y="5" width="16" height="14" rx="1.5"/><path d="M9.3 5v14M14.7 5v14"/>"#)
         }
+        "bell" => svg!(r#"<path d="M6.5 16.5V11a5.5 5.5 0 0 1 11 0v5.5l1.8 1.8H4.7zM10 20.5h4"/>"#),
         "mail" => svg!(r#"<rect x="3.5" y="5.5" width="17" height="13" rx="1.5"/><path d="M4 7l8 6 8-6"/>"#),
         "phone" => svg!(
             r#"<path d="M6 4h3l1.5 4.2-2 1.5a11 11 0 0 0 5.8 5.8l1.5-2L20 15v3a2 2 0 0 1-2.2 2A15.8 15.8 0 0 1 4 6.2 2 2 0 0 1 6 4z"/>"#

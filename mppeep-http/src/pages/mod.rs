@@ -1,6 +1,7 @@
 //! Pages: each handler reads the request, asks one service, and shows a template.
 
 mod absence;
+mod access;
 mod account;
 mod accueil;
 mod activity;
@@ -13,13 +14,16 @@ mod icons;
 mod import;
 mod links;
 mod login;
+mod notice;
 mod office;
 mod organisation;
 mod payroll;
 mod personnel;
 mod profile;
+mod queue;
 mod setting;
 mod theme;
+mod traffic;
 pub(crate) mod ui;
 mod user;
 pub(crate) mod visit;
@@ -37,13 +41,17 @@ pub(crate) fn routes() -> RouteTable {
         .merge(organisation::routes())
         .merge(login::routes())
         .merge(account::routes())
+        .merge(access::routes())
+        .merge(queue::routes())
         .merge(absence::routes())
         .merge(activity::routes())
         .merge(evaluation::routes())
         .merge(payroll::routes())
         .merge(import::routes())
+        .merge(notice::routes())
         .merge(profile::routes())
         .merge(setting::routes())
+        .merge(traffic::routes())
         .merge(user::routes())
         .merge(theme::routes())
 }

@@ -40,6 +40,7 @@ pub(crate) struct Visit {
     /// The path asked for, below the root.
     path: String,
     theme: &'static str,
+    unread: u64,
 }
 
 impl FromRequestParts<AppState> for Visit {
@@ -48,7 +49,10 @@ impl FromRequestParts<AppState> for Visit {
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
         let CurrentUser(actor) = CurrentUser::from_request_parts(parts, state).await?;
         let settings = state.services.settings.current().await?;
+        // The bell is no reason for a page to fail.
+        let unread = state.live.unread(&state.services, &actor).await.unwrap_or(0);
         Ok(Self {
+            unread,
             actor,
             settings,
             today: state.services.context.today(),
@@ -139,6 +143,7 @@ impl Visit {
                 name: actor.display_name.clone(),
                 initials: ui::initials(first, last),
                 role: roles.join(", "),
+                unread: self.unread,
                 file_url: actor.personnel.map(|id| self.url(&format!("/personnel/{id}"))),
                 may_search: self.may(Resource::Directory, Action::Read),
             }),
@@ -199,6 +204,13 @@ impl Visit {
                 "journal",
                 "/journal",
                 Some(Resource::Journal),
+            ),
+            (
+                "Administration",
+                "Files d’attente",
+                "mail",
+                "/admin/files",
+                Some(Resource::Queue),
             ),
             (
                 "Administration",

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::TryStreamExt;
@@ -93,6 +94,8 @@ impl PgHarness {
             time: TimeSource::Clock(self.clock.clone()),
             pooler: self.pooler.is_some(),
             listen_url: Some(named.clone()),
+            // Hundreds of calls at once line up for a few connections, on whatever machine this is.
+            acquire_timeout: Duration::from_secs(20),
             ..PgOptions::default()
         };
         let url = self

@@ -50,7 +50,16 @@ struct LoginQuery {
 
 /// The page with a message, as the ministry looks if the settings are at hand.
 async fn page(state: &AppState, headers: &HeaderMap, message: Option<Notice>, next: &str) -> LoginPage {
-    let mut frame = Frame::bare(&state.urls, "Connexion", theme_of(headers));
+    LoginPage {
+        frame: bare_frame(state, headers, "Connexion").await,
+        message,
+        next: next.to_owned(),
+    }
+}
+
+/// The frame of a page for everybody, as the ministry looks if the settings are at hand.
+pub(super) async fn bare_frame(state: &AppState, headers: &HeaderMap, title: &str) -> Frame {
+    let mut frame = Frame::bare(&state.urls, title, theme_of(headers));
     if let Ok(Ok(settings)) = tokio::time::timeout(PATIENCE, state.services.settings.current()).await {
         frame.ministry = Ministry {
             short: settings.ministry.short_name.clone(),
@@ -59,14 +68,10 @@ async fn page(state: &AppState, headers: &HeaderMap, message: Option<Notice>, ne
         };
         frame.banner.clone_from(&settings.maintenance.banner);
     }
-    LoginPage {
-        frame,
-        message,
-        next: next.to_owned(),
-    }
+    frame
 }
 
-fn notice(tone: Tone, text: impl Into<String>) -> Notice {
+pub(super) fn notice(tone: Tone, text: impl Into<String>) -> Notice {
     Notice {
         tone,
         title: String::new(),
@@ -162,13 +167,18 @@ async fn log_in(
     }
 }
 
+/// A time to wait in whole seconds, at least one.
+pub(super) fn seconds_of(wait: Duration) -> u64 {
+    (wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1)
+}
+
 async fn blocked(
     state: &AppState,
     headers: &HeaderMap,
     retry_after: Duration,
     next: &str,
 ) -> Result<Response, Problem> {
-    let seconds = (retry_after.as_secs() + u64::from(retry_after.subsec_nanos() > 0)).max(1);
+    let seconds = seconds_of(retry_after);
     let text = too_many(seconds);
     let mut response = if wants_document(headers) {
         Problem::new(StatusCode::TOO_MANY_REQUESTS, "too-many-attempts")
@@ -217,7 +227,7 @@ fn wrong(remaining: u32) -> String {
 }
 
 /// What a blocked login says.
-fn too_many(seconds: u64) -> String {
+pub(super) fn too_many(seconds: u64) -> String {
     let minutes = catalogue::plural(seconds.div_ceil(60).max(1), "minute", "minutes");
     format!("Trop de tentatives. Réessayez dans {minutes}.")
 }

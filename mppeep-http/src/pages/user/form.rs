@@ -38,6 +38,7 @@ struct FormPage {
     back: String,
     search: String,
     version: Option<i64>,
+    may_invite: bool,
     errors: ErrorSummary,
     account: Vec<Field>,
     roles: Vec<(&'static str, &'static str, &'static str, bool)>,
@@ -151,6 +152,7 @@ async fn form_page(
         back,
         search,
         version: present.map(|(_, version)| version),
+        may_invite: present.is_none() && visit.state.mail_configured,
         errors: summary,
         account,
         roles: Role::ALL
@@ -320,6 +322,7 @@ pub(super) async fn create(visit: Visit, fields: FormFields) -> Result<Response,
         .create(&visit.actor, &input, None)
         .await
     {
+        Ok((user, _)) if fields.single("how")? == "invite" => invite_user(&visit, user.id).await,
         Ok((user, Some(password))) => secret(&visit, "Compte créé", &user, password),
         Ok((user, None)) => Ok(visit.go(&format!("/admin/utilisateurs/{}?note=user-created", user.id))),
         Err(error) => {
@@ -330,6 +333,23 @@ pub(super) async fn create(visit: Visit, fields: FormFields) -> Result<Response,
             )
         }
     }
+}
+
+async fn invite_user(visit: &Visit, id: UserId) -> Result<Response, Problem> {
+    let refused = |code, text: &str| Err(Problem::conflict(code).detail(text));
+    match visit.state.services.access.invite(&visit.actor, id).await {
+        Ok(_) => Ok(visit.go(&format!("/admin/utilisateurs/{id}?note=user-invited"))),
+        Err(ServiceError::State("no-mail")) => refused("no-mail", catalogue::NO_MAIL),
+        Err(ServiceError::State("account-opened")) => refused(
+            "account-opened",
+            "Ce compte a déjà servi ou n’est pas actif : il ne peut plus être l’objet d’une invitation.",
+        ),
+        Err(other) => Err(other.into()),
+    }
+}
+
+pub(super) async fn invite(visit: Visit, PathId(id): PathId<UserId>) -> Result<Response, Problem> {
+    invite_user(&visit, id).await
 }
 
 fn version_of(fields: &FormFields) -> Result<i64, Problem> {

@@ -204,6 +204,7 @@ struct DetailPage {
     active: bool,
     own: bool,
     may_write: bool,
+    may_invite: bool,
     facts: Facts,
     sessions: Vec<SessionLine>,
     journal: Option<String>,
@@ -304,6 +305,9 @@ pub(super) async fn detail(
         active: user.fields.status == UserStatus::Active,
         own: visit.actor.user == Some(id),
         may_write: visit.may(Resource::User, Action::Write),
+        may_invite: visit.state.mail_configured
+            && user.last_login_at.is_none()
+            && matches!(user.fields.status, UserStatus::Active | UserStatus::Pending),
         facts: Facts { facts, rows: true },
         sessions: sessions
             .iter()

@@ -34,6 +34,10 @@ pub(super) fn routes() -> RouteTable {
             post(form::reset_password).needs(User, Write),
         )
         .route(
+            "/admin/utilisateurs/{id}/inviter",
+            post(form::invite).needs(User, Write),
+        )
+        .route(
             "/admin/utilisateurs/{id}/sessions",
             post(form::end_sessions).needs(User, Write),
         )

@@ -59,9 +59,9 @@ fn usual_copy(config: &Config, name: &str, extension: &str) -> anyhow::Result<Pa
     Ok(folder.join(format!("{name}-{}.{extension}", stamp())))
 }
 
-/// The present instant for the name of a file.
+/// The present instant for the name of a file, fine enough that two commands in a row get two names.
 fn stamp() -> String {
-    jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string()
+    jiff::Timestamp::now().strftime("%Y%m%dT%H%M%S%.3fZ").to_string()
 }
 
 /// Copies a database of a server into a new file, which is whole when it appears.

@@ -34,7 +34,9 @@ pub(crate) fn from_micros(micros: i64) -> Result<Timestamp, BackendError> {
 /// A half-day's number since 1970, as `absence.start_slot` and `absence.end_slot` count them.
 pub(crate) fn slot(day: Date, half: Half) -> i32 {
     const DAY: i64 = 86_400;
-    let seconds = day.at(0, 0, 0, 0).duration_since(Date::constant(1970, 1, 1).at(0, 0, 0, 0));
+    let seconds = day
+        .at(0, 0, 0, 0)
+        .duration_since(Date::constant(1970, 1, 1).at(0, 0, 0, 0));
     let days = i32::try_from(seconds.as_secs() / DAY).unwrap_or(i32::MAX / 4);
     days * 2 + i32::from(half == Half::Pm)
 }
@@ -76,4 +78,25 @@ pub(crate) fn optional_number<T: TryFrom<i64>>(
     what: &str,
 ) -> Result<Option<T>, BackendError> {
     stored.map(|stored| number(stored, what)).transpose()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn half_days_are_counted_as_the_schema_counts_them() {
+        let day = |text: &str| text.parse::<Date>().unwrap();
+        assert_eq!(slot(day("1970-01-01"), Half::Am), 0);
+        assert_eq!(slot(day("1969-12-31"), Half::Pm), -1);
+        assert_eq!(slot(day("2026-11-22"), Half::Pm), 41_559);
+        assert!(slot(day("9999-12-31"), Half::Pm) < i32::MAX / 4);
+    }
+
+    #[test]
+    fn endless_durations_stay_within_the_calendar() {
+        let now: Timestamp = "2026-11-22T12:00:00Z".parse().unwrap();
+        let end = micros(now) + span_micros(std::time::Duration::MAX);
+        assert_eq!(from_micros(end).unwrap().strftime("%Y").to_string(), "3026");
+    }
 }

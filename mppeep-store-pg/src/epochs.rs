@@ -15,7 +15,10 @@ pub(crate) const CHANNEL: &str = "mppeep_epochs";
 /// Bumps epochs, always in the same order so that two units never wait for each other, and says so on the channel when
 /// the transaction commits.
 pub(crate) async fn bump(link: Link<'_>, namespaces: &[Namespace]) -> Result<Vec<Epoch>, sqlx::Error> {
-    let mut names: Vec<String> = namespaces.iter().map(|namespace| namespace.0.to_owned()).collect();
+    let mut names: Vec<String> = namespaces
+        .iter()
+        .map(|namespace| namespace.0.to_owned())
+        .collect();
     names.sort_unstable();
     names.dedup();
     let rows = sqlx::query!(

@@ -70,7 +70,10 @@ impl std::fmt::Display for OpenError {
             // Without the URL: it may hold a password.
             Self::Url => f.write_str("the URL of the PostgreSQL database cannot be read"),
             Self::TooOld { version, oldest } => {
-                write!(f, "PostgreSQL {version} is too old: mppeep needs {oldest} or later")
+                write!(
+                    f,
+                    "PostgreSQL {version} is too old: mppeep needs {oldest} or later"
+                )
             }
             Self::Encoding { encoding } => {
                 write!(f, "the database must be in UTF8, and not in {encoding}")
@@ -81,7 +84,10 @@ impl std::fmt::Display for OpenError {
                 "{place} was written by a newer release of mppeep (schema {version}); run that release or restore a backup"
             ),
             Self::ChangedMigration { place, version } => {
-                write!(f, "migration {version} of {place} is not the one this release carries")
+                write!(
+                    f,
+                    "migration {version} of {place} is not the one this release carries"
+                )
             }
             Self::Backend { place, .. } => write!(f, "{place} cannot be opened"),
         }
@@ -163,8 +169,9 @@ pub(crate) fn is_lost(err: &sqlx::Error) -> bool {
             err.kind(),
             Kind::BrokenPipe | Kind::ConnectionReset | Kind::ConnectionAborted | Kind::UnexpectedEof
         ),
-        _ => sqlstate(err)
-            .is_some_and(|code| matches!(code.as_str(), "57P01" | "57P02" | "57P03") || code.starts_with("08")),
+        _ => sqlstate(err).is_some_and(|code| {
+            matches!(code.as_str(), "57P01" | "57P02" | "57P03") || code.starts_with("08")
+        }),
     }
 }
 
@@ -201,7 +208,10 @@ pub(crate) fn backend(err: sqlx::Error) -> BackendError {
                 // data_corrupted, index_corrupted
                 "XX001" | "XX002" => BackendError::corrupt(adapter, message),
                 // Connections, authorisation, a missing database, resources, limits, the system.
-                code if ["08", "28", "3D", "53", "58"].iter().any(|class| code.starts_with(class)) => {
+                code if ["08", "28", "3D", "53", "58"]
+                    .iter()
+                    .any(|class| code.starts_with(class)) =>
+                {
                     BackendError::Unavailable {
                         adapter,
                         source: Some(Box::new(err)),

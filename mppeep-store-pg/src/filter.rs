@@ -8,7 +8,7 @@ use mppeep_core::domain::permission::Scope;
 use mppeep_core::ports::error::BackendError;
 use mppeep_core::ports::page::{Cursor, Page, PageRequest, PageStart};
 use mppeep_core::ports::personnel::{ArchiveFilter, PersonnelFilter};
-use sqlx::{QueryBuilder, Postgres};
+use sqlx::{Postgres, QueryBuilder};
 
 use crate::codec::{number, stored_date};
 
@@ -168,11 +168,7 @@ pub(crate) fn push_personnel(query: &mut Builder, filter: &PersonnelFilter, arch
         " AND p.status = ",
         filter.status.map(|status| status.code()),
     );
-    push_code(
-        query,
-        " AND p.sex = ",
-        filter.sex.map(|sex| sex.code()),
-    );
+    push_code(query, " AND p.sex = ", filter.sex.map(|sex| sex.code()));
     let dates = [
         (" AND p.birth_date >= ", filter.born_from),
         (" AND p.birth_date <= ", filter.born_to),

@@ -363,7 +363,8 @@ impl PersonnelRepository for Handle<'_> {
         dates: &[(PersonnelId, Option<Date>)],
     ) -> Result<(), StoreError> {
         let ids: Vec<Uuid> = dates.iter().map(|(id, _)| id.as_uuid()).collect();
-        let dates: Vec<Option<jiff_sqlx::Date>> = dates.iter().map(|(_, date)| date.map(stored_date)).collect();
+        let dates: Vec<Option<jiff_sqlx::Date>> =
+            dates.iter().map(|(_, date)| date.map(stored_date)).collect();
         let link = self.0.batch().await?;
         let done = sqlx::query!(
             r#"

@@ -73,10 +73,7 @@ fn totals(asked: &FiguresQuery) -> Builder {
          count(*) FILTER (WHERE f.personnel_id IN (SELECT a.personnel_id FROM absence AS a \
          WHERE a.cancelled_at IS NULL AND a.end_date >= ",
     );
-    query
-        .push_bind(day)
-        .push(" AND a.start_date <= ")
-        .push_bind(day);
+    query.push_bind(day).push(" AND a.start_date <= ").push_bind(day);
     query.push(
         ")) AS absent, count(*) FILTER (WHERE f.department_id IS NULL) AS unassigned, \
          count(*) FILTER (WHERE f.completeness_percent < 100) AS incomplete, \
@@ -117,8 +114,10 @@ fn groups(asked: &FiguresQuery) -> Builder {
     );
     query
         .push_bind(year)
-        .push(" - extract(year FROM f.birth_date)::bigint - (extract(month FROM f.birth_date) * 100 \
-               + extract(day FROM f.birth_date) > ")
+        .push(
+            " - extract(year FROM f.birth_date)::bigint - (extract(month FROM f.birth_date) * 100 \
+               + extract(day FROM f.birth_date) > ",
+        )
         .push_bind(month_and_day);
     query.push(
         ")::integer AS age, count(*) FROM f GROUP BY f.sex, age \

@@ -3,6 +3,7 @@
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::process::{Command as Blocking, Stdio};
+use std::time::Duration;
 
 use rustix::process::Signal;
 use tokio::process::Command;
@@ -254,7 +255,11 @@ impl Redis {
         self.service.start();
         if self
             .service
-            .ready(async || self.try_cli(&["PING"]).await.is_ok_and(|answer| answer == "PONG"))
+            .ready(async || {
+                // Somebody else may have the port by now, and be mute.
+                let asked = tokio::time::timeout(Duration::from_secs(2), self.try_cli(&["PING"])).await;
+                asked.is_ok_and(|answer| answer.is_ok_and(|answer| answer == "PONG"))
+            })
             .await
         {
             Ok(())
@@ -327,6 +332,8 @@ fn make_certificate(certificate: &Path, key: &Path) {
         ])
         .args(["-nodes", "-days", "2", "-subj", "/CN=localhost"])
         .args(["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"])
+        // Some clients refuse a certificate that could sign others as that of a server.
+        .args(["-addext", "basicConstraints=critical,CA:FALSE"])
         .arg("-keyout")
         .arg(key)
         .arg("-out")

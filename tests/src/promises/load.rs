@@ -25,7 +25,7 @@ const PATHS: [&str; 5] = [
     "/mppeep/accueil",
     "/mppeep/personnel",
     "/mppeep/profil",
-    "/mppeep/api/v1/personnel?per_page=10",
+    "/mppeep/api/v1/personnel?limit=10",
 ];
 
 impl Person {

@@ -179,15 +179,20 @@ pub(super) async fn has_no_session_left(scale: &Scale) -> Report {
     let load = Load::begin(scale, &people, "up");
     scale.pass(2).await;
     load.part("no session left");
-    let mut foreign = Vec::new();
+    let mut foreign: Vec<Foreign> = Vec::new();
     let over = tokio::time::Instant::now() + scale.seconds(6);
-    // Ours are ended, and strangers take their places before we can.
-    postgres.terminate_sessions(database_of(&url)).await;
+    // Strangers take what there is; then ours are ended, and strangers take their places before we can.
     while foreign.len() < 60 || tokio::time::Instant::now() < over {
-        match Foreign::open(&postgres) {
-            Some(session) => foreign.push(session),
-            None => tokio::time::sleep(Duration::from_millis(10)).await,
+        if let Some(session) = Foreign::open(&postgres) {
+            foreign.push(session);
+            continue;
         }
+        if foreign.len() < 60
+            && let Some(first) = foreign.first_mut()
+        {
+            first.terminate_sessions(database_of(&url));
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
         if tokio::time::Instant::now() > over + Duration::from_secs(20) {
             break;
         }

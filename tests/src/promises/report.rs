@@ -35,6 +35,8 @@ pub struct Measure {
     pub unavailable: usize,
     /// Other answers from 500 on.
     pub failed: usize,
+    /// Answers below 500 that nobody expects.
+    pub odd: usize,
     /// [`Outcome::Lost`].
     pub lost: usize,
     /// [`Outcome::Foreign`].
@@ -65,7 +67,8 @@ impl Measure {
             Outcome::Lost => self.lost += 1,
             Outcome::Unavailable => self.unavailable += 1,
             Outcome::Broken => self.broken += 1,
-            Outcome::Status(status) => self.failed += usize::from(status >= 500),
+            Outcome::Status(500..) => self.failed += 1,
+            Outcome::Status(_) => self.odd += 1,
         }
     }
 
@@ -147,12 +150,13 @@ impl fmt::Display for Report {
             let ms = |share| part.times.percentile(share).as_secs_f64() * 1000.0;
             writeln!(
                 f,
-                "       {:<22} {:>6} answers {:>5} x 503 {:>3} x other 5xx {:>3} lost {:>3} foreign {:>3} broken   \
+                "       {:<22} {:>6} answers {:>5} x 503 {:>3} x other 5xx {:>3} odd {:>3} lost {:>3} foreign {:>3} broken   \
                  p50 {:>7.1}  p95 {:>7.1}  p99 {:>7.1}  max {:>7.1} ms",
                 part.name,
                 part.answers,
                 part.unavailable,
                 part.failed,
+                part.odd,
                 part.lost,
                 part.foreign,
                 part.broken,

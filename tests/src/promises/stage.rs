@@ -101,7 +101,7 @@ pub(super) async fn tries_left(server: &Server, address: &str) -> Result<usize, 
 
 /// A session on a cluster that does nothing but exist.
 pub struct Foreign {
-    _connection: TcpStream,
+    connection: TcpStream,
 }
 
 impl Foreign {
@@ -120,8 +120,19 @@ impl Foreign {
         // `R`: welcome; `E`: there is no room.
         let mut first = [0];
         connection.read_exact(&mut first).ok()?;
-        (first == *b"R").then_some(Self {
-            _connection: connection,
-        })
+        (first == *b"R").then_some(Self { connection })
+    }
+
+    /// Ends all sessions on a database, without hearing how many. For when there is no room to log in for that.
+    pub fn terminate_sessions(&mut self, database: &str) {
+        let statement =
+            format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database}'\0");
+        let length = u32::try_from(statement.len() + 4).expect("a short statement");
+        let mut message = b"Q".to_vec();
+        message.extend(length.to_be_bytes());
+        message.extend(statement.as_bytes());
+        self.connection
+            .write_all(&message)
+            .expect("a session that nobody ended");
     }
 }

@@ -102,6 +102,7 @@ impl Background {
         }
         let settings = WorkerSettings {
             concurrency: config.worker_concurrency,
+            lease: config.worker_lease,
             ..WorkerSettings::default()
         };
         let worker = Worker::new(

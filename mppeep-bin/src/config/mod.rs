@@ -42,6 +42,8 @@ pub(crate) struct Config {
     pub(crate) redis: Option<Named>,
     pub(crate) mail: Option<MailSettings>,
     pub(crate) worker_concurrency: usize,
+    /// How long a job is leased; what a worker that died had in hand comes back after that.
+    pub(crate) worker_lease: Duration,
     pub(crate) cache_statistics: Duration,
     pub(crate) cache_personnel: Duration,
     pub(crate) data_dir: PathBuf,
@@ -112,6 +114,7 @@ fn assemble(values: &Values, unknown_variables: Vec<String>) -> anyhow::Result<C
         redis: backends::redis(values)?,
         mail: backends::mail(values, public_url.as_ref().map(Origin::host))?,
         worker_concurrency: usize::try_from(values.at_least_one("worker_concurrency")?)?,
+        worker_lease: Duration::from_secs(values.at_least_one("worker_lease_seconds")?.into()),
         cache_statistics: seconds("cache_statistics_seconds")?,
         cache_personnel: seconds("cache_personnel_seconds")?,
         data_dir: PathBuf::from(values.text("data_dir")),

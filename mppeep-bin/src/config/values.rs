@@ -64,6 +64,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     setting("smtp_url_file", "MPPEEP_SMTP_URL_FILE", ""),
     setting("mail_from", "MPPEEP_MAIL_FROM", ""),
     setting("worker_concurrency", "MPPEEP_WORKER_CONCURRENCY", "4"),
+    setting("worker_lease_seconds", "MPPEEP_WORKER_LEASE_SECONDS", "30"),
     setting(
         "cache_statistics_seconds",
         "MPPEEP_CACHE_STATISTICS_SECONDS",

@@ -93,10 +93,10 @@ async fn the_bell_counts_what_others_record() {
         "email": "awa@example.org", "display_name": "Awa Koné", "roles": ["agent"], "personnel_id": file,
         "password": password,
     });
-    admin.post("/mppeep/api/v1/users", &account).await.expect(201);
+    let _account = admin.post("/mppeep/api/v1/users", &account).await.expect(201);
     let owner = server.logged_in("awa@example.org", password).await;
     let renewed = "Huit-palmiers-au-bord-du-fleuve";
-    owner
+    let _changed = owner
         .post_form(
             "/mppeep/mot-de-passe",
             &[
@@ -110,11 +110,11 @@ async fn the_bell_counts_what_others_record() {
     let mut stream = Stream::open(&server.address().to_string(), &owner).await;
     stream.until("data: 0").await;
     let absence = json!({ "personnel_id": file, "kind": "mission", "start_date": "2026-03-02" });
-    admin.post("/mppeep/api/v1/absences", &absence).await.expect(201);
+    let _absence = admin.post("/mppeep/api/v1/absences", &absence).await.expect(201);
     stream.until("data: 1").await;
     let page = owner.get("/mppeep/avis").await.expect(200).text();
     assert!(page.contains("Une absence a été enregistrée pour vous"), "{page}");
-    owner.post_form("/mppeep/avis/lus", &[]).await.expect(303);
+    let _marked = owner.post_form("/mppeep/avis/lus", &[]).await.expect(303);
     stream.until("data: 0").await;
     let others = admin.get("/mppeep/api/v1/notices").await.expect(200).json();
     assert_eq!(others["items"], json!([]), "notices are their owner's");
@@ -126,7 +126,7 @@ async fn a_stream_ends_with_its_session() {
     let admin = server.admin().await;
     let twin = server.admin().await;
     let mut stream = Stream::open(&server.address().to_string(), &twin).await;
-    twin.post_form("/mppeep/logout", &[]).await.expect(303);
+    let _left = twin.post_form("/mppeep/logout", &[]).await.expect(303);
     let rest = raw::read(&mut stream.socket, PATIENCE).await;
     assert!(rest.closed || rest.text.contains("0\r\n\r\n"), "{}", rest.text);
     drop(admin);

@@ -6,7 +6,7 @@ use super::error::BoxError;
 use crate::domain::id::JobId;
 use crate::domain::mail::Mail;
 
-/// Why a mail was not sent.
+/// Why a mail was not sent. Sources name no address and quote nothing of the server: administrators read them.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum MailError {

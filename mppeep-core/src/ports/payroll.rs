@@ -31,7 +31,7 @@ pub struct SlipFilter {
     pub personnel: Option<PersonnelId>,
     /// Standing there.
     pub status: Option<SlipStatus>,
-    /// Folded words, each of which occurs in the agent's name or matricule.
+    /// Folded words, each of which occurs in the agent's search key (name, matricule, work telephone).
     pub words: Vec<String>,
 }
 

@@ -72,6 +72,14 @@ impl MailJobs {
     }
 }
 
+/// What is shown to administrators: mailers name no address in their errors.
+fn reason(error: &MailError) -> String {
+    match std::error::Error::source(error) {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
+    }
+}
+
 #[async_trait]
 impl JobHandler for MailJobs {
     fn queue(&self) -> Queue {
@@ -87,11 +95,11 @@ impl JobHandler for MailJobs {
         match self.mailer.send(job.lease.job, &mail).await {
             Ok(()) => Outcome::Done,
             Err(error @ MailError::Permanent { .. }) => Outcome::Dead {
-                error: error.to_string(),
+                error: reason(&error),
             },
             Err(error) => Outcome::Retry {
                 after: pause_after(job.attempt, self.context.entropy()),
-                error: error.to_string(),
+                error: reason(&error),
             },
         }
     }

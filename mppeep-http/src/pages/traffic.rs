@@ -14,6 +14,9 @@ use crate::catalogue;
 use crate::problem::Problem;
 use crate::routes::{RouteTable, get};
 
+/// Days that the chart shows: as many as have room on a telephone.
+const CHART_DAYS: usize = 14;
+
 /// Days that « sur sept jours » sums up.
 const WEEK: usize = 7;
 
@@ -69,6 +72,7 @@ fn by_day(traffic: &Traffic) -> Columns {
         .pages_by_day
         .iter()
         .zip(&traffic.actions_by_day)
+        .skip(traffic.pages_by_day.len().saturating_sub(CHART_DAYS))
         .map(|((day, pages), (_, actions))| Column {
             label: day.day().to_string(),
             title: catalogue::date_long(*day),
@@ -115,6 +119,8 @@ fn page_name(route: &str) -> String {
         "/profil" => "Mon profil",
         "/avis" => "Mes avis",
         "/login" => "Connexion",
+        "/mot-de-passe/oublie" => "Mot de passe oublié",
+        "/mot-de-passe/choisir" => "Choix d’un mot de passe",
         "/admin/utilisateurs" => "Utilisateurs",
         "/admin/utilisateurs/{id}" => "Compte d’un utilisateur",
         "/admin/files" => "Files d’attente et courriels",

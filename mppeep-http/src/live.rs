@@ -19,7 +19,7 @@ use mppeep_core::domain::permission::Actor;
 use mppeep_core::domain::session::SessionToken;
 use mppeep_core::ports::epochs::Namespace;
 use mppeep_core::services::ServiceError;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use crate::app::{AppState, Services};
@@ -42,7 +42,8 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// How often it is made sure that the session still lives, and a line is sent that keeps proxies patient.
 const CHECK: Duration = Duration::from_secs(15);
 
-/// Streams of one user, and of all.
+/// Streams of one user, and of all. A user who opens one more ends his oldest: it is seldom still read, since it takes the
+/// server a while to learn that a page was left.
 const MOST_OF_A_USER: usize = 6;
 const MOST_OF_ALL: usize = 1_000;
 
@@ -56,12 +57,19 @@ pub(crate) fn routes() -> RouteTable {
 /// Streams that are open, and counts that were asked for lately.
 #[derive(Default)]
 pub(crate) struct Live {
-    open: Mutex<HashMap<UserId, usize>>,
+    open: Mutex<Open>,
     unread: Mutex<HashMap<UserId, (i64, u64)>>,
 }
 
+/// Streams by user, the oldest first.
+#[derive(Default)]
+struct Open {
+    next: u64,
+    streams: HashMap<UserId, Vec<(u64, Arc<Notify>)>>,
+}
+
 impl Live {
-    fn open(&self) -> MutexGuard<'_, HashMap<UserId, usize>> {
+    fn open(&self) -> MutexGuard<'_, Open> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -69,18 +77,31 @@ impl Live {
         self.unread.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A place for one more stream of a user.
+    /// A place for one more stream of a user; none while all are taken by others.
     fn seat(self: &Arc<Self>, user: UserId) -> Option<Seat> {
         let mut open = self.open();
-        let all: usize = open.values().sum();
-        let own = open.entry(user).or_default();
-        if *own >= MOST_OF_A_USER || all >= MOST_OF_ALL {
+        let all: usize = open.streams.values().map(Vec::len).sum();
+        let id = open.next;
+        open.next = id.wrapping_add(1);
+        let full = open
+            .streams
+            .get(&user)
+            .is_some_and(|own| own.len() >= MOST_OF_A_USER);
+        if all >= MOST_OF_ALL && !full {
             return None;
         }
-        *own += 1;
+        let own = open.streams.entry(user).or_default();
+        if full {
+            let (_, oldest) = own.remove(0);
+            oldest.notify_one();
+        }
+        let ended = Arc::new(Notify::new());
+        own.push((id, Arc::clone(&ended)));
         Some(Seat {
             live: Arc::clone(self),
             user,
+            id,
+            ended,
         })
     }
 
@@ -107,15 +128,18 @@ impl Live {
 struct Seat {
     live: Arc<Live>,
     user: UserId,
+    id: u64,
+    /// Says that the place is given to another stream of the same user.
+    ended: Arc<Notify>,
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
         let mut open = self.live.open();
-        if let Some(own) = open.get_mut(&self.user) {
-            *own = own.saturating_sub(1);
-            if *own == 0 {
-                open.remove(&self.user);
+        if let Some(own) = open.streams.get_mut(&self.user) {
+            own.retain(|(id, _)| *id != self.id);
+            if own.is_empty() {
+                open.streams.remove(&self.user);
             }
         }
     }
@@ -153,7 +177,7 @@ async fn events(
         address: client.ip.to_string(),
         token,
         actor: Arc::unwrap_or_clone(actor),
-        _seat: seat,
+        seat,
         state,
     };
     let keep_alive = KeepAlive::new().interval(CHECK).text("");
@@ -186,7 +210,7 @@ struct Reader {
     ready: Option<Event>,
     next_at: Instant,
     check_at: Instant,
-    _seat: Seat,
+    seat: Seat,
 }
 
 async fn next(mut reader: Reader) -> Option<(Result<Event, Infallible>, Reader)> {
@@ -202,6 +226,7 @@ async fn next(mut reader: Reader) -> Option<(Result<Event, Infallible>, Reader)>
         tokio::select! {
             changed = reader.changes.changed() => changed.ok()?,
             () = tokio::time::sleep_until(reader.check_at) => {}
+            () = reader.seat.ended.notified() => return None,
             // Also when the server is gone altogether.
             _draining = reader.draining.wait_for(|draining| *draining) => return None,
         }
@@ -254,17 +279,22 @@ impl Reader {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_user_has_so_many_streams_and_gives_them_back() {
+    #[tokio::test]
+    async fn a_users_newest_streams_take_the_places_of_his_oldest() {
         let live = Arc::new(Live::default());
         let user = |number| UserId::from_uuid(uuid::Uuid::from_u128(number));
-        let mut seats: Vec<Seat> = (0..MOST_OF_A_USER).filter_map(|_| live.seat(user(1))).collect();
+        let seats: Vec<Seat> = (0..MOST_OF_A_USER).filter_map(|_| live.seat(user(1))).collect();
         assert_eq!(seats.len(), MOST_OF_A_USER);
-        assert!(live.seat(user(1)).is_none());
-        assert!(live.seat(user(2)).is_some(), "others have their own");
-        seats.pop();
-        assert!(live.seat(user(1)).is_some());
-        drop(seats);
-        assert!(live.open().is_empty(), "nothing is remembered of closed streams");
+        let other = live.seat(user(2));
+        assert!(other.is_some(), "others have their own");
+        let newest = live.seat(user(1));
+        assert!(newest.is_some());
+        seats[0].ended.notified().await;
+        assert_eq!(live.open().streams[&user(1)].len(), MOST_OF_A_USER);
+        drop((seats, newest, other));
+        assert!(
+            live.open().streams.is_empty(),
+            "nothing is remembered of closed streams"
+        );
     }
 }

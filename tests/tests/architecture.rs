@@ -223,7 +223,7 @@ const BANNED: [&str; 6] = [
 ];
 
 /// Licences that a ministry may ship. A choice (`OR`) needs one of them, a sum (`AND`) needs all.
-const LICENCES: [&str; 14] = [
+const LICENCES: [&str; 15] = [
     "MIT",
     "MIT-0",
     "Apache-2.0",
@@ -231,6 +231,7 @@ const LICENCES: [&str; 14] = [
     "BSD-2-Clause",
     "BSD-3-Clause",
     "ISC",
+    "0BSD",
     "Zlib",
     "Unicode-3.0",
     "CDLA-Permissive-2.0",

@@ -36,6 +36,8 @@ pub struct Mail {
 impl std::fmt::Debug for Mail {
     /// Its kind only: the rest is personal, and may hold a secret link.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Mail").field("kind", &self.kind).finish_non_exhaustive()
+        f.debug_struct("Mail")
+            .field("kind", &self.kind)
+            .finish_non_exhaustive()
     }
 }

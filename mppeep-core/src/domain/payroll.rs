@@ -227,7 +227,16 @@ mod tests {
     #[test]
     fn a_month_is_read_back_and_nothing_else_is() {
         assert_eq!("2026-11".parse::<Month>().unwrap().to_string(), "2026-11");
-        for wrong in ["2026", "2026-13", "2026-00", "26-11", "2026-1", "+026-11", "2026-11-01", "1899-12"] {
+        for wrong in [
+            "2026",
+            "2026-13",
+            "2026-00",
+            "26-11",
+            "2026-1",
+            "+026-11",
+            "2026-11-01",
+            "1899-12",
+        ] {
             assert!(wrong.parse::<Month>().is_err(), "{wrong}");
         }
         let february = Month::new(2028, 2).unwrap();

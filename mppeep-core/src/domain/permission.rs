@@ -292,6 +292,10 @@ impl Actor {
                 Reach::Own => scope.own = self.personnel.or(scope.own),
             }
         }
+        if scope.everything {
+            // Whatever else the actor holds adds nothing: all who see everything see the same, and share cached figures.
+            return Scope::everything();
+        }
         scope
     }
 
@@ -382,6 +386,19 @@ mod tests {
         assert!(both.may_all(Resource::Career, Action::Read));
         assert!(both.may_on(Resource::Private, Action::Read, own, None));
         assert!(!both.may_all(Resource::Private, Action::Read));
+    }
+
+    #[test]
+    fn all_who_see_everything_have_the_same_scope() {
+        let one = Actor {
+            personnel: Some(PersonnelId::from_uuid(uuid::Uuid::from_u128(4))),
+            departments: [DepartmentId::from_uuid(uuid::Uuid::from_u128(5))].into(),
+            director: true,
+            ..actor(Role::Sdrh)
+        };
+        let scope = one.scope(Resource::Statistics, Action::Read);
+        assert_eq!(scope, actor(Role::Daf).scope(Resource::Statistics, Action::Read));
+        assert_eq!(scope, Scope::everything());
     }
 
     #[test]

@@ -67,10 +67,7 @@ impl LockGuard {
     }
 
     fn lease(&self) -> LockLease {
-        self.lease
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.lease.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 

@@ -187,7 +187,9 @@ impl Worker {
                     handler.died(&job, error).await;
                 }
             }
-            None => tracing::warn!(job = %job.lease.job, queue = job.queue.code(), "the lease of a job was lost: it is left to others"),
+            None => {
+                tracing::warn!(job = %job.lease.job, queue = job.queue.code(), "the lease of a job was lost: it is left to others")
+            }
         }
     }
 

@@ -46,7 +46,12 @@ pub trait Locks: Send + Sync {
     /// # Errors
     /// `Invalid` for a name that is too long; otherwise `BackendError` when the store cannot be reached. After
     /// `Indeterminate` the lock may be held until `ttl` ends.
-    async fn acquire(&self, name: &str, owner: OwnerId, ttl: Duration) -> Result<Option<LockLease>, BackendError>;
+    async fn acquire(
+        &self,
+        name: &str,
+        owner: OwnerId,
+        ttl: Duration,
+    ) -> Result<Option<LockLease>, BackendError>;
 
     /// Prolongs a lease by `ttl` from now.
     ///

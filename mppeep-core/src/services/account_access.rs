@@ -111,7 +111,9 @@ impl AccountAccessService {
         // An account that was never opened has no password to forget, but its invitation may be lost.
         let opens = |user: &User| matches!(user.fields.status, UserStatus::Active | UserStatus::Pending);
         if let Some(user) = found.filter(opens) {
-            let token = self.issue(&mut unit, user.id, TokenPurpose::Reset, RESET_VALID_FOR).await?;
+            let token = self
+                .issue(&mut unit, user.id, TokenPurpose::Reset, RESET_VALID_FOR)
+                .await?;
             let letter = Letter::PasswordReset {
                 token: &token,
                 valid_for: RESET_VALID_FOR,
@@ -181,9 +183,7 @@ impl AccountAccessService {
             valid_for: INVITATION_VALID_FOR,
         };
         self.context.post(&mut unit, &user, letter).await?;
-        let line = self
-            .context
-            .activity(actor, note(ActivityAction::Invited, &user));
+        let line = self.context.activity(actor, note(ActivityAction::Invited, &user));
         unit.activities().append(&[line]).await?;
         let wrong = [Namespace::USERS, Namespace::session_of(id)];
         self.context.commit(unit, &wrong).await?;
@@ -197,11 +197,7 @@ impl AccountAccessService {
     pub async fn opening(&self, token: &str) -> Result<Option<Opening>, ServiceError> {
         let mut unit = self.context.store().begin_read().await?;
         let digest = digest(token);
-        let Some(found) = unit
-            .account_tokens()
-            .find(&digest, self.context.now())
-            .await?
-        else {
+        let Some(found) = unit.account_tokens().find(&digest, self.context.now()).await? else {
             return Ok(None);
         };
         let user = find(&mut unit, found.user).await?;
@@ -227,11 +223,7 @@ impl AccountAccessService {
         let digest = digest(token);
         let now = self.context.now();
         let mut unit = self.context.store().begin_read().await?;
-        let known = unit
-            .account_tokens()
-            .find(&digest, now)
-            .await?
-            .ok_or_else(over)?;
+        let known = unit.account_tokens().find(&digest, now).await?.ok_or_else(over)?;
         let user = find(&mut unit, known.user).await?;
         drop(unit);
         let min = usize::from(self.context.settings().await?.security.password_min_length);

@@ -211,7 +211,8 @@ impl AuthService {
         unit.users().note_login(user.id, self.context.now()).await?;
         unit.activities().append(&[line]).await?;
         // Who is logged in elsewhere is told of a login from where none of his sessions began.
-        let is_new = |earlier: &[SessionSummary]| earlier.iter().all(|known| known.address != request.address);
+        let is_new =
+            |earlier: &[SessionSummary]| earlier.iter().all(|known| known.address != request.address);
         if !earlier.is_empty() && is_new(&earlier) {
             let notice = self
                 .context

@@ -87,11 +87,7 @@ impl Context {
     }
 
     /// A context over adapters. Without `letters` the services write no mail.
-    pub fn with(
-        adapters: Adapters,
-        cache_times: CacheTimes,
-        letters: Option<Arc<dyn Letters>>,
-    ) -> Arc<Self> {
+    pub fn with(adapters: Adapters, cache_times: CacheTimes, letters: Option<Arc<dyn Letters>>) -> Arc<Self> {
         Arc::new(Self {
             adapters,
             cache_times,

@@ -90,10 +90,7 @@ impl DashboardService {
             now: self.context.now(),
         };
         let soft = self.context.cache_times().statistics;
-        let ttl = Ttl {
-            soft,
-            hard: soft * 2,
-        };
+        let ttl = Ttl { soft, hard: soft * 2 };
         let figures = self
             .context
             .cached()

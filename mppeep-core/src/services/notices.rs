@@ -61,10 +61,7 @@ impl NoticeService {
     pub async fn mark_read(&self, actor: &Actor, which: Option<NoticeId>) -> Result<u64, ServiceError> {
         let Some(user) = actor.user else { return Ok(0) };
         let mut unit = self.context.store().begin().await?;
-        let marked = unit
-            .notices()
-            .mark_read(user, which, self.context.now())
-            .await?;
+        let marked = unit.notices().mark_read(user, which, self.context.now()).await?;
         self.context.commit(unit, &[Namespace::NOTICES]).await?;
         Ok(marked)
     }
@@ -98,9 +95,7 @@ impl Context {
         if actor.user == Some(user.id) {
             return Ok(());
         }
-        unit.notices()
-            .insert(&[self.notice(user.id, kind, label)])
-            .await
+        unit.notices().insert(&[self.notice(user.id, kind, label)]).await
     }
 }
 

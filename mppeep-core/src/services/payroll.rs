@@ -163,9 +163,10 @@ impl PayrollService {
                     before: None,
                     after: Some(slip.amounts.net.to_string()),
                 };
-                let line = self
-                    .context
-                    .activity(actor, note(ActivityAction::Computed, &slip, &label(&agent, month), vec![net]));
+                let line = self.context.activity(
+                    actor,
+                    note(ActivityAction::Computed, &slip, &label(&agent, month), vec![net]),
+                );
                 unit.activities().append(&[line]).await?;
                 self.context.commit(unit, MADE_WRONG).await?;
                 Ok(slip)

@@ -89,10 +89,7 @@ impl PersonnelService {
     ) -> Result<Page<PersonnelView>, ServiceError> {
         let query = self.query(actor, list)?;
         let soft = self.context.cache_times().personnel;
-        let ttl = Ttl {
-            soft,
-            hard: soft * 2,
-        };
+        let ttl = Ttl { soft, hard: soft * 2 };
         let load = || async {
             let mut unit = self.context.store().begin_read().await?;
             let page = unit.personnel().list(&query).await?;

@@ -150,12 +150,19 @@ async fn in_an_outage_each_process_keeps_its_own_entries() {
     let found = near.lookup(&key("k"), LEASE).await.unwrap();
     assert_eq!(found, Lookup::Fresh(Bytes::from_static(b"mine")));
     let other = scene.near().lookup(&key("k"), LEASE).await.unwrap();
-    assert!(matches!(other, Lookup::Miss(_)), "what one process keeps is its own");
+    assert!(
+        matches!(other, Lookup::Miss(_)),
+        "what one process keeps is its own"
+    );
     scene.far.down.store(false, Ordering::SeqCst);
     scene.clock.advance(TTL.hard);
     fill(&near, "k", "shared").await;
     let other = scene.near().lookup(&key("k"), LEASE).await.unwrap();
-    assert_eq!(other, Lookup::Fresh(Bytes::from_static(b"shared")), "shared again");
+    assert_eq!(
+        other,
+        Lookup::Fresh(Bytes::from_static(b"shared")),
+        "shared again"
+    );
 }
 
 #[tokio::test]

@@ -43,7 +43,9 @@ impl SessionStore for Store {
     }
 
     async fn revoke(&self, what: Revoke<'_>) -> Result<u64, BackendError> {
-        let Revoke::Key(key) = what else { return Err(away()) };
+        let Revoke::Key(key) = what else {
+            return Err(away());
+        };
         let ended = self.sessions.lock().unwrap().remove(key);
         if let Some(session) = &ended {
             self.epochs.bump(&[Namespace::session_of(session.user)]);
@@ -139,7 +141,10 @@ async fn an_ended_session_is_closed_here_at_once_and_elsewhere_with_the_epoch() 
     assert!(here.load(&key, None).await.unwrap().is_some());
     assert!(elsewhere.load(&key, None).await.unwrap().is_some());
     assert_eq!(here.revoke(Revoke::Key(&key)).await.unwrap(), 1);
-    assert!(here.load(&key, None).await.unwrap().is_none(), "the next request here");
+    assert!(
+        here.load(&key, None).await.unwrap().is_none(),
+        "the next request here"
+    );
     board.refresh().await.unwrap();
     assert!(elsewhere.load(&key, None).await.unwrap().is_none());
     // The copy is still in the shared cache, under an epoch that nobody asks for any more; a process that starts now

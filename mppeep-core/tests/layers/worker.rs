@@ -208,7 +208,10 @@ async fn a_job_that_panics_is_tried_again_and_stops_nobody() {
     let scene = start(Jobs::with(&["panic", "a"], 1));
     tokio::time::sleep(Duration::from_secs(1)).await;
     let settled = scene.jobs.settled();
-    assert!(matches!(&settled[0], (job, Outcome::Retry { .. }) if job == "1"), "{settled:?}");
+    assert!(
+        matches!(&settled[0], (job, Outcome::Retry { .. }) if job == "1"),
+        "{settled:?}"
+    );
     assert_eq!(settled[1], ("2".to_owned(), Outcome::Done));
     scene.end().await;
 }
@@ -284,9 +287,17 @@ async fn a_queue_that_was_away_is_worked_on_again() {
 fn pauses_grow_and_differ() {
     let entropy = SeededEntropy::new(3);
     let minutes = |attempt: u32| pause_after(attempt, &entropy).as_secs_f64() / 60.0;
-    for (attempt, least, most) in [(1, 0.08, 0.17), (2, 0.5, 1.0), (6, 360.0, 720.0), (60, 360.0, 720.0)] {
+    for (attempt, least, most) in [
+        (1, 0.08, 0.17),
+        (2, 0.5, 1.0),
+        (6, 360.0, 720.0),
+        (60, 360.0, 720.0),
+    ] {
         let pauses: Vec<f64> = (0..20).map(|_| minutes(attempt)).collect();
-        assert!(pauses.iter().all(|pause| (least..=most).contains(pause)), "{pauses:?}");
+        assert!(
+            pauses.iter().all(|pause| (least..=most).contains(pause)),
+            "{pauses:?}"
+        );
         assert!(pauses.windows(2).any(|two| two[0] != two[1]));
     }
 }

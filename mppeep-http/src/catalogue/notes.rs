@@ -37,7 +37,9 @@ pub(crate) fn note(code: &str) -> Option<(Tone, &'static str)> {
         "slip-validated" => "Le bulletin est validé.",
         "import-done" => "L’import est terminé.",
         "user-created" => "Le compte a été créé.",
-        "user-invited" => "L’invitation est partie : le compte attend que la personne choisisse son mot de passe.",
+        "user-invited" => {
+            "L’invitation est partie : le compte attend que la personne choisisse son mot de passe."
+        }
         "user-updated" => "Le compte a été modifié.",
         "user-disabled" => "Le compte a été désactivé.",
         "user-enabled" => "Le compte a été réactivé.",

@@ -270,7 +270,7 @@ async fn a_mail_that_fails_for_good_is_read_revived_and_discarded() {
     for word in [
         ADMIN_EMAIL,
         "Courriel d’essai",
-        "Le serveur de courriel refuse le message.",
+        "Le serveur de courriel refuse le message (remise du message : réponse 550).",
         "sait envoyer des courriels",
     ] {
         assert!(text.contains(word), "{word}: {text}");

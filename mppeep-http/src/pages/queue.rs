@@ -250,10 +250,10 @@ fn row(visit: &Visit, job: &JobView) -> JobRow {
     let reason = job.last_error.as_deref().unwrap_or_default();
     let error = match job.queue {
         _ if reason.is_empty() => String::new(),
-        Queue::Payroll => catalogue::job_failure(reason)
-            .unwrap_or_else(|| catalogue::failure_cause(reason))
-            .to_owned(),
-        Queue::Mail => catalogue::job_failure(reason).unwrap_or(reason).to_owned(),
+        Queue::Payroll => {
+            catalogue::job_failure(reason).unwrap_or_else(|| catalogue::failure_cause(reason).to_owned())
+        }
+        Queue::Mail => catalogue::job_failure(reason).unwrap_or_else(|| reason.to_owned()),
     };
     JobRow {
         id: job.id,

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use mppeep_testbed::{Fault, FaultProxy, free_port};
+use mppeep_testbed::{Fault, FaultProxy};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -186,7 +186,10 @@ async fn it_corrupts_replies() {
 
 #[tokio::test]
 async fn a_server_that_does_not_run_looks_like_a_reset() {
-    let proxy = FaultProxy::start(&format!("127.0.0.1:{}", free_port()));
+    // Bound, so that nobody else gets the port, and not listening.
+    let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+    socket.bind(([127, 0, 0, 1], 0).into()).expect("a free port");
+    let proxy = FaultProxy::start(&socket.local_addr().expect("bound").to_string());
     let mut connection = connect(&proxy).await;
     assert!(repeat(&mut connection, b"one").await.is_err());
 }

@@ -240,11 +240,12 @@ impl PayrollService {
             month: Some(month),
             ..SlipFilter::default()
         };
+        // The queue first: when it is empty, every slip it made is among those that are summed up afterwards.
+        let depths = self.queue.depths().await?;
         let mut unit = self.context.store().begin_read().await?;
         let payable = unit.payroll().payable(month).await?.len() as u64;
         let totals = unit.payroll().totals(&filter).await?;
         drop(unit);
-        let depths = self.queue.depths().await?;
         let queue = depths
             .into_iter()
             .find(|depth| depth.queue == Queue::Payroll)

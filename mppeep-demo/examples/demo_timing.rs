@@ -1,5 +1,5 @@
 //! Prints how long 10 000 agents take to make, load, export and import:
-//! `cargo run --release -p mppeep-demo --example timing`.
+//! `cargo run --release -p mppeep-demo --example demo_timing`.
 #![expect(
     clippy::print_stdout,
     reason = "printing the figures is what this example is for"

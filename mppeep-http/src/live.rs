@@ -165,6 +165,7 @@ async fn events(
         changes: board.changes(),
         draining: state.readiness.draining(),
         figures: board.known_values(&FIGURES),
+        session: Vec::new(),
         told: None,
         ready: Some(
             Event::default()
@@ -204,6 +205,8 @@ struct Reader {
     draining: watch::Receiver<bool>,
     /// The epochs behind the figures, as the reader knows them.
     figures: Vec<i64>,
+    /// The epoch of the session's shard, when it was last made sure that the session lives.
+    session: Vec<i64>,
     /// The count of notices that the reader was told.
     told: Option<u64>,
     /// What is to be sent first.
@@ -236,10 +239,15 @@ async fn next(mut reader: Reader) -> Option<(Result<Event, Infallible>, Reader)>
 impl Reader {
     /// What the reader should know now, if anything; none of it when the stream is over.
     async fn look(&mut self) -> Option<Option<Event>> {
-        let board = self.state.services.context.epochs();
         self.changes.borrow_and_update();
-        let figures = board.known_values(&FIGURES);
-        if Instant::now() >= self.check_at || figures != self.figures || self.told.is_none() {
+        let figures = self.state.services.context.epochs().known_values(&FIGURES);
+        // A store that is away has nothing to tell; the stream waits for it.
+        let unread = self.state.live.unread(&self.state.services, &self.actor).await;
+        let unread = unread.ok().filter(|unread| self.told != Some(*unread));
+        let session = self.session_epoch();
+        let has_news = figures != self.figures || unread.is_some();
+        if has_news || session != self.session || Instant::now() >= self.check_at {
+            self.session = session;
             self.check_at = Instant::now() + CHECK;
             if !self.lives().await {
                 return None;
@@ -249,20 +257,16 @@ impl Reader {
             self.figures = figures;
             return Some(Some(Event::default().event("figures").data("")));
         }
-        let unread = self.state.live.unread(&self.state.services, &self.actor).await;
-        // A store that is away has nothing to tell; the stream waits for it.
-        let Ok(unread) = unread else { return Some(None) };
-        if self.told == Some(unread) {
-            return Some(None);
-        }
-        self.told = Some(unread);
-        let event = Event::default().event("notices").data(unread.to_string());
-        // A change of notices may be the end of the session's owner as well.
-        if self.lives().await {
-            Some(Some(event))
-        } else {
-            None
-        }
+        Some(unread.map(|unread| {
+            self.told = Some(unread);
+            Event::default().event("notices").data(unread.to_string())
+        }))
+    }
+
+    /// Moves when a session of this one's shard ends.
+    fn session_epoch(&self) -> Vec<i64> {
+        let shard = Namespace::session_shard(self.token.key().shard());
+        self.state.services.context.epochs().known_values(&[shard])
     }
 
     /// Whether the session still opens. A store that cannot tell ends nothing.

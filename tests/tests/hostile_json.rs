@@ -306,9 +306,9 @@ async fn markup_and_formulas_in_names_are_only_text() {
         "<script>alert(1)</script>",
         "\"><img src=x onerror=alert(1)>",
         "'; DROP TABLE personnel; --",
-        "{{7*7}}",
-        "${7*7}",
-        "<%= 7*7 %>",
+        "{{31337*31337}}",
+        "${31337*31337}",
+        "<%= 31337*31337 %>",
         "=1+1",
         "+cmd|' /C calc'!A0",
         "@SUM(1)",
@@ -369,7 +369,7 @@ async fn markup_and_formulas_in_names_are_only_text() {
             );
         }
         assert!(!page.contains("<script>alert"), "{path}");
-        assert!(!page.contains("49</"), "{path} computed a template");
+        assert!(!page.contains("982007569"), "{path} computed a template");
     }
 }
 

@@ -153,8 +153,12 @@ async fn connections_killed_under_calls_fail_those_calls_only() {
     for task in tasks {
         failed += task.await.unwrap();
     }
-    println!("{failed} of 3200 calls failed, {:?}", adapter.health().counts);
-    assert!(failed < 800, "{failed} of 3200 calls failed");
+    let counts = adapter.health().counts;
+    println!("{failed} of 3200 calls failed, {counts:?}");
+    // How many calls the open breaker holds back is a matter of time. A loss itself costs what was under way, one call a task.
+    assert_eq!(failed, counts.failures, "{counts:?}");
+    let lost = counts.failures - counts.held_back;
+    assert!(lost <= 8 * counts.losses.max(1), "{lost} calls lost, {counts:?}");
     back(&adapter).await;
 }
 

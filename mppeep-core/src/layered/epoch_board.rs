@@ -201,7 +201,7 @@ impl Known {
 }
 
 /// The epochs as they are pushed.
-pub fn push_payload(epochs: &[Epoch]) -> String {
+pub(super) fn push_payload(epochs: &[Epoch]) -> String {
     let parts: Vec<String> = epochs
         .iter()
         .map(|epoch| format!("{}:{}", epoch.namespace.0, epoch.value))
@@ -210,7 +210,7 @@ pub fn push_payload(epochs: &[Epoch]) -> String {
 }
 
 /// Reads a push; what is not understood was written by a newer instance, and the poll brings it.
-fn parse(payload: &[u8]) -> Vec<Epoch> {
+pub(super) fn parse(payload: &[u8]) -> Vec<Epoch> {
     let text = std::str::from_utf8(payload).unwrap_or_default();
     text.split(',')
         .filter_map(|part| part.split_once(':'))

@@ -4,6 +4,7 @@
 pub mod buffered_counters;
 pub mod cached;
 pub mod epoch_board;
+pub mod epoch_relay;
 pub mod fallback_limiter;
 mod flight;
 pub mod lock_guard;

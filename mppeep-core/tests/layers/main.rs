@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod buffered_counters;
+mod epoch_relay;
 mod fallback_limiter;
 mod lock_guard;
 mod near_cache;

@@ -1,6 +1,6 @@
 //! Real servers for mppeep's tests, started privately.
 //!
-//! A test that needs PostgreSQL, Redis or `PgBouncer` gets the real program from the distribution, in a folder of its
+//! A test that needs PostgreSQL, Redis, `PgBouncer` or nginx gets the real program from the distribution, in a folder of its
 //! own, on a free port, and may kill it, stop it and start it again. Between a client and such a server stands, where
 //! wanted, a [`FaultProxy`]; mails arrive at an [`SmtpServer`] inside the test. Nothing of this outlives the test: each
 //! service hangs on a supervisor that ends it when the test process is gone, however it went.
@@ -11,6 +11,7 @@
 
 mod background;
 mod cluster;
+mod nginx;
 mod pgbouncer;
 mod ports;
 mod postgres;
@@ -21,8 +22,9 @@ mod service;
 mod smtp;
 
 pub use cluster::{Cluster, POSTGRES_VARIABLE, database_of};
+pub use nginx::{Nginx, NginxOptions};
 pub use pgbouncer::PgBouncer;
-pub use ports::free_port;
+pub use ports::{free_port, lasting_port};
 pub use postgres::{Postgres, PostgresOptions};
 pub use proxy::{Fault, FaultProxy};
 pub use redis::{REDIS_VARIABLE, Redis, RedisNode, RedisOptions};

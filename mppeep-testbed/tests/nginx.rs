@@ -1,0 +1,61 @@
+//! A private nginx starts, answers, refuses what it does not understand, and ends.
+
+use mppeep_testbed::{Nginx, NginxOptions, free_port, lasting_port, process};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+#[tokio::test]
+async fn an_nginx_answers_and_leaves_nothing_behind() {
+    let port = free_port();
+    let nginx = Nginx::start(&NginxOptions {
+        site: format!("server {{ listen 127.0.0.1:{port}; root {{folder}}; }}"),
+        files: vec![("word.txt".into(), b"pirogue".to_vec())],
+        port,
+        ..NginxOptions::default()
+    })
+    .await
+    .expect("a good site");
+    let mut socket = TcpStream::connect(("127.0.0.1", port)).await.expect("accepted");
+    socket
+        .write_all(b"GET /word.txt HTTP/1.0\r\n\r\n")
+        .await
+        .expect("sent");
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).await.expect("an answer");
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert!(answer.ends_with("pirogue"), "{answer}");
+    let family = process::descendants(nginx.id());
+    assert_eq!(family.len(), 2, "two workers");
+    nginx.stop().await;
+    assert!(nginx.requests().contains("GET /word.txt"), "{}", nginx.requests());
+    let id = nginx.id();
+    drop(nginx);
+    assert!(!process::runs(id));
+    for worker in family {
+        assert!(!process::runs(worker), "a worker outlives its master");
+    }
+}
+
+#[tokio::test]
+async fn an_nginx_says_what_it_does_not_understand() {
+    let wrong = NginxOptions {
+        site: "server { listens 80; }".into(),
+        port: free_port(),
+        ..NginxOptions::default()
+    };
+    let said = Nginx::start(&wrong).await.err().expect("refused");
+    assert!(said.contains("listens"), "{said}");
+}
+
+#[test]
+fn lasting_ports_differ_and_lie_below_those_that_the_kernel_gives_away() {
+    let (first, second) = (lasting_port(), lasting_port());
+    assert_ne!(first, second);
+    let range = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").expect("Linux");
+    let lowest: u16 = range
+        .split_whitespace()
+        .next()
+        .and_then(|text| text.parse().ok())
+        .expect("two numbers");
+    assert!(first < lowest && second < lowest, "{first} {second} {lowest}");
+}

@@ -49,11 +49,13 @@ use crate::extract::MaybeUser;
 use crate::extract::session_cookie::CookieSecurity;
 use crate::health::{self, ComponentHealth, Readiness};
 use crate::live::{self, Live};
-use crate::middleware::context::{ClientIpHeader, Contexts, Network, RequestContext};
+use crate::middleware::context::{Contexts, RequestContext};
 use crate::middleware::forgery::Origin;
+use crate::middleware::peer::{ClientIpHeader, Network};
 use crate::middleware::session::Authenticate;
 use crate::middleware::{
-    body, compression, context, forgery, guard, headers, limits, negotiate, session, traffic,
+    body, compression, context, deadline, forgery, guard, headers, limits, negotiate, session, shedding,
+    traffic,
 };
 use crate::problem::ErrorPageRenderer;
 use crate::routes::{LOGIN_PATH, Needs, RouteTable, get, see_other};
@@ -256,6 +258,10 @@ pub struct EdgeSettings {
     pub anonymous_limit: Option<Gcra>,
     /// The limit of a user.
     pub user_limit: Option<Gcra>,
+    /// Requests under way at once; files, health and the form of the login are not counted.
+    pub max_requests: usize,
+    /// How long a request may be worked on.
+    pub request_deadline: Duration,
 }
 
 /// Every route of the server.
@@ -315,6 +321,7 @@ pub fn router(
         anonymous: settings.anonymous_limit,
         user: settings.user_limit,
     };
+    let shedding = shedding::Shedding::new(settings.max_requests);
     let traffic = traffic::Traffic {
         services: Arc::clone(&state.services),
         urls: urls.clone(),
@@ -337,6 +344,8 @@ pub fn router(
         .layer(from_fn_with_state(sessions, session::layer))
         .layer(from_fn_with_state(origins, forgery::layer))
         .layer(from_fn_with_state(Arc::new(body_rules), body::layer))
+        .layer(from_fn_with_state(settings.request_deadline, deadline::layer))
+        .layer(from_fn_with_state(Arc::new(shedding), shedding::layer))
         .layer(from_fn(guard::request))
         .layer(from_fn(guard::panics))
         .layer(from_fn_with_state(error_page, negotiate::layer))

@@ -442,7 +442,8 @@ impl Limits {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::middleware::context::{ClientIpHeader, Contexts};
+    use crate::middleware::context::Contexts;
+    use crate::middleware::peer::ClientIpHeader;
     use axum::body::Body;
     use mppeep_core::domain::permission::Actor;
     use mppeep_core::domain::user::Role;

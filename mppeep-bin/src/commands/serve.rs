@@ -85,6 +85,8 @@ fn edge(config: &Config) -> EdgeSettings {
             .collect(),
         anonymous_limit: limit("anonymous", config.anonymous_rate),
         user_limit: limit("user", config.user_rate),
+        max_requests: config.max_requests,
+        request_deadline: config.request_deadline,
     }
 }
 

@@ -57,6 +57,10 @@ pub(crate) struct Config {
     pub(crate) anonymous_rate: Rate,
     pub(crate) user_rate: Rate,
     pub(crate) max_connections: usize,
+    /// Requests under way at once; more wait a second, and are then told to come back.
+    pub(crate) max_requests: usize,
+    /// How long a request may be worked on.
+    pub(crate) request_deadline: Duration,
     pub(crate) log: String,
     pub(crate) log_format: LogFormat,
     /// Each value with where it came from, secrets masked.
@@ -86,6 +90,8 @@ pub(crate) fn load(
 
 fn assemble(values: &Values, unknown_variables: Vec<String>) -> anyhow::Result<Config> {
     let public_url: Option<Origin> = values.optional("public_url")?;
+    let root_path = root_path(values)?;
+    check_public_path(values, &root_path)?;
     let cookie_security = values.word(
         "cookie_secure",
         &[
@@ -107,7 +113,7 @@ fn assemble(values: &Values, unknown_variables: Vec<String>) -> anyhow::Result<C
     let seconds = |key| anyhow::Ok(Duration::from_secs(u64::from(values.at_least_one(key)?)));
     Ok(Config {
         listen: values.parsed("listen")?,
-        root_path: root_path(values)?,
+        root_path,
         allowed_origins: values.list("allowed_origins")?,
         instances: values.at_least_one("instances")?,
         database: backends::database(values)?,
@@ -128,6 +134,8 @@ fn assemble(values: &Values, unknown_variables: Vec<String>) -> anyhow::Result<C
         anonymous_rate: values.rate("request_rate", "request_burst")?,
         user_rate: values.rate("user_request_rate", "user_request_burst")?,
         max_connections: usize::try_from(values.at_least_one("max_connections")?)?,
+        max_requests: usize::try_from(values.at_least_one("max_requests")?)?,
+        request_deadline: seconds("request_seconds")?,
         log: values.text("log").to_owned(),
         log_format,
         origins: values.shown(),
@@ -143,5 +151,20 @@ fn root_path(values: &Values) -> anyhow::Result<String> {
         Ok(text.to_owned())
     } else {
         Err(values.wrong("root_path", "expected a path such as /mppeep"))
+    }
+}
+
+/// A public URL may name the path of the site on a shared domain. No proxy may change paths: links would lead nowhere.
+fn check_public_path(values: &Values, root_path: &str) -> anyhow::Result<()> {
+    let text = values.text("public_url");
+    let path = text
+        .split_once("://")
+        .and_then(|(_, rest)| rest.split_once('/'))
+        .map_or("", |(_, path)| path.trim_matches('/'));
+    if path.is_empty() || path == root_path.trim_matches('/') {
+        Ok(())
+    } else {
+        let what = format!("its path is /{path}, and root_path is {root_path}");
+        Err(values.wrong("public_url", &what))
     }
 }

@@ -81,6 +81,9 @@ fn what_cannot_work_is_refused_with_its_name() {
         ("MPPEEP_COOKIE_SECURE", "maybe", "cookie_secure"),
         ("MPPEEP_ROOT_PATH", "/a b", "root_path"),
         ("MPPEEP_PUBLIC_URL", "mppeep.example", "public_url"),
+        ("MPPEEP_PUBLIC_URL", "https://shared.example/rh", "root_path"),
+        ("MPPEEP_MAX_REQUESTS", "0", "at least 1"),
+        ("MPPEEP_REQUEST_SECONDS", "0", "at least 1"),
     ] {
         let error = load(None, &environment(&[(name, value)]), &[]).unwrap_err();
         assert!(error.to_string().contains(word), "{name}={value}: {error}");
@@ -197,4 +200,20 @@ fn mails_have_a_sender() {
     assert_eq!(from(&[server, public]).as_deref(), Some("mppeep@rh.example"));
     let named = ("MPPEEP_MAIL_FROM", "rh@x.example");
     assert_eq!(from(&[server, public, named]).as_deref(), Some("rh@x.example"));
+}
+
+#[test]
+fn a_public_url_may_name_the_path_of_the_site() {
+    for (root, url) in [
+        ("/mppeep", "https://shared.example/mppeep"),
+        ("/mppeep", "https://shared.example/mppeep/"),
+        ("/mppeep", "https://shared.example"),
+        ("/", "https://mppeep.example/"),
+        ("/a/b", "https://shared.example/a/b"),
+    ] {
+        let variables = environment(&[("MPPEEP_ROOT_PATH", root), ("MPPEEP_PUBLIC_URL", url)]);
+        let config = load(None, &variables, &[]).unwrap();
+        let host = config.public_url.as_ref().map(Origin::host);
+        assert_eq!(host, url.split('/').nth(2), "{url}");
+    }
 }

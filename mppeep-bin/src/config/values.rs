@@ -78,6 +78,8 @@ pub(super) const SETTINGS: &[Setting] = &[
     setting("user_request_rate", "MPPEEP_USER_REQUEST_RATE", "100"),
     setting("user_request_burst", "MPPEEP_USER_REQUEST_BURST", "500"),
     setting("max_connections", "MPPEEP_MAX_CONNECTIONS", "4096"),
+    setting("max_requests", "MPPEEP_MAX_REQUESTS", "256"),
+    setting("request_seconds", "MPPEEP_REQUEST_SECONDS", "30"),
     setting("log", "MPPEEP_LOG", "info"),
     setting("log_format", "MPPEEP_LOG_FORMAT", "auto"),
 ];

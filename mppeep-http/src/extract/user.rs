@@ -61,6 +61,8 @@ pub struct Client {
     pub limit_key: String,
     /// Cloudflare's number of the request.
     pub cf_ray: Option<String>,
+    /// The country that Cloudflare sees the client in.
+    pub country: Option<String>,
     /// Whether the client spoke https to the outermost server.
     pub https: bool,
     /// Number of the request.
@@ -79,6 +81,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Client {
             ip: context.client,
             limit_key: limit_key(context.client),
             cf_ray: context.cf_ray.clone(),
+            country: context.country.clone(),
             https: context.https,
             request_id: context.request_id.clone(),
         })

@@ -1,7 +1,6 @@
 //! Who asks, through what, under which number; the request's span and its one line in the access log.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
-use std::str::FromStr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
@@ -12,108 +11,19 @@ use axum::response::Response;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use tracing::Instrument as _;
 
+use super::peer::{ClientIpHeader, Network};
 use crate::urls::Urls;
 
 /// The header that carries the request's number.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Which header names the client, when a trusted peer sends it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum ClientIpHeader {
-    /// `CF-Connecting-IP`, set by Cloudflare.
-    #[default]
-    CfConnectingIp,
-    /// `X-Real-IP`, set by a reverse proxy.
-    XRealIp,
-    /// None: the peer is the client.
-    None,
-}
-
-impl ClientIpHeader {
-    fn name(self) -> Option<&'static str> {
-        match self {
-            Self::CfConnectingIp => Some("cf-connecting-ip"),
-            Self::XRealIp => Some("x-real-ip"),
-            Self::None => None,
-        }
-    }
-}
-
-impl FromStr for ClientIpHeader {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text.to_ascii_lowercase().as_str() {
-            "cf-connecting-ip" => Ok(Self::CfConnectingIp),
-            "x-real-ip" => Ok(Self::XRealIp),
-            "none" => Ok(Self::None),
-            _ => Err("expected CF-Connecting-IP, X-Real-IP or none".to_owned()),
-        }
-    }
-}
-
-impl std::fmt::Display for ClientIpHeader {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::CfConnectingIp => "CF-Connecting-IP",
-            Self::XRealIp => "X-Real-IP",
-            Self::None => "none",
-        })
-    }
-}
-
-/// A range of addresses, written `192.0.2.0/24`, or one address.
+/// How a request came to this server; whoever accepts connections puts it into the request's extensions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Network {
-    address: IpAddr,
-    prefix: u8,
-}
-
-impl Network {
-    /// Whether `address` lies in the range.
-    pub fn contains(&self, address: IpAddr) -> bool {
-        match (self.address, address.to_canonical()) {
-            (IpAddr::V4(network), IpAddr::V4(address)) => {
-                let mask = u32::MAX.checked_shl(32 - u32::from(self.prefix)).unwrap_or(0);
-                network.to_bits() & mask == address.to_bits() & mask
-            }
-            (IpAddr::V6(network), IpAddr::V6(address)) => {
-                let mask = u128::MAX.checked_shl(128 - u32::from(self.prefix)).unwrap_or(0);
-                network.to_bits() & mask == address.to_bits() & mask
-            }
-            _ => false,
-        }
-    }
-}
-
-impl FromStr for Network {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (address, prefix) = match text.trim().split_once('/') {
-            Some((address, prefix)) => (address, Some(prefix)),
-            None => (text.trim(), None),
-        };
-        let address = address
-            .parse::<IpAddr>()
-            .map_err(|_| format!("{text:?} is not an address"))?;
-        let widest = if address.is_ipv4() { 32 } else { 128 };
-        let prefix = match prefix {
-            None => widest,
-            Some(prefix) => prefix
-                .parse::<u8>()
-                .ok()
-                .filter(|prefix| *prefix <= widest)
-                .ok_or_else(|| format!("{text:?} has no prefix of 0 to {widest}"))?,
-        };
-        Ok(Self { address, prefix })
-    }
-}
-
-impl std::fmt::Display for Network {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}/{}", self.address, self.prefix)
-    }
+pub enum Transport {
+    /// In the clear.
+    Plain,
+    /// Encrypted by this server itself.
+    Tls,
 }
 
 /// What kind of answer an address gives.
@@ -144,12 +54,14 @@ impl Area {
 /// What is known of a request before anything else is done with it.
 #[derive(Debug)]
 pub struct RequestContext {
-    /// Number of the request, made here.
+    /// Number of the request: Cloudflare's where a trusted peer sent one, else made here.
     pub request_id: String,
     /// The client's address, canonical.
     pub client: IpAddr,
     /// Cloudflare's number of the request, when a trusted peer sent it.
     pub cf_ray: Option<String>,
+    /// The country that Cloudflare sees the client in, when a trusted peer sent it: two capital letters, `T1` for Tor.
+    pub country: Option<String>,
     /// Whether the client spoke https to the outermost server.
     pub https: bool,
     /// Addresses of this server.
@@ -188,7 +100,13 @@ pub(crate) struct Contexts {
 }
 
 impl Contexts {
-    fn make(&self, peer: Option<SocketAddr>, path: &str, headers: &HeaderMap) -> RequestContext {
+    fn make(
+        &self,
+        peer: Option<SocketAddr>,
+        secure: bool,
+        path: &str,
+        headers: &HeaderMap,
+    ) -> RequestContext {
         let peer = peer.map_or(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), |peer| {
             peer.ip().to_canonical()
         });
@@ -201,12 +119,21 @@ impl Contexts {
         let client = named
             .and_then(|text| text.trim().parse::<IpAddr>().ok())
             .map_or(peer, |address| address.to_canonical());
-        let number = self.id_next.fetch_add(1, Ordering::Relaxed);
+        let believed = |name: &str| only(headers, name).filter(|_| trusted);
+        let cf_ray = believed("cf-ray").and_then(ray);
+        let request_id = cf_ray.clone().unwrap_or_else(|| {
+            let number = self.id_next.fetch_add(1, Ordering::Relaxed);
+            format!("{:012x}-{number:08x}", self.id_prefix & 0xffff_ffff_ffff)
+        });
         RequestContext {
-            request_id: format!("{:012x}-{number:08x}", self.id_prefix & 0xffff_ffff_ffff),
+            request_id,
             client,
-            cf_ray: only(headers, "cf-ray").filter(|_| trusted).and_then(ray),
-            https: trusted && is_https(headers),
+            cf_ray,
+            country: believed("cf-ipcountry").and_then(country),
+            https: Some(headers)
+                .filter(|_| trusted)
+                .and_then(forwarded_https)
+                .unwrap_or(secure),
             area: Area::of(&self.urls, path),
             urls: self.urls.clone(),
             user: OnceLock::new(),
@@ -233,14 +160,24 @@ fn ray(text: &str) -> Option<String> {
     (plain && !text.is_empty()).then(|| text.to_owned())
 }
 
-fn is_https(headers: &HeaderMap) -> bool {
-    let forwarded =
-        only(headers, "x-forwarded-proto").map(|value| value.trim().eq_ignore_ascii_case("https"));
-    forwarded.unwrap_or_else(|| {
-        only(headers, "cf-visitor")
-            .and_then(|value| serde_json::from_str::<serde_json::Value>(value).ok())
-            .is_some_and(|visitor| visitor.get("scheme").and_then(serde_json::Value::as_str) == Some("https"))
-    })
+/// A country as Cloudflare writes it (ISO 3166-1, `T1` for Tor); nothing for `XX`, which says that it is not known.
+fn country(text: &str) -> Option<String> {
+    let mut letters = text.bytes();
+    let known = matches!(
+        (letters.next(), letters.next(), letters.next()),
+        (Some(b'A'..=b'Z'), Some(b'A'..=b'Z'), None) | (Some(b'T'), Some(b'1'), None)
+    );
+    (known && text != "XX").then(|| text.to_owned())
+}
+
+/// What a proxy says of the client's scheme, if it says anything.
+fn forwarded_https(headers: &HeaderMap) -> Option<bool> {
+    if let Some(scheme) = only(headers, "x-forwarded-proto") {
+        return Some(scheme.trim().eq_ignore_ascii_case("https"));
+    }
+    let visitor: serde_json::Value = serde_json::from_str(only(headers, "cf-visitor")?).ok()?;
+    let scheme = visitor.get("scheme")?.as_str()?;
+    Some(scheme == "https")
 }
 
 /// The address for the log: the route, else the path without what may be a secret or a name.
@@ -273,7 +210,8 @@ pub(crate) async fn layer(
         .extensions()
         .get::<ConnectInfo<SocketAddr>>()
         .map(|peer| peer.0);
-    let context = Arc::new(contexts.make(peer, request.uri().path(), request.headers()));
+    let secure = request.extensions().get::<Transport>() == Some(&Transport::Tls);
+    let context = Arc::new(contexts.make(peer, secure, request.uri().path(), request.headers()));
     request.extensions_mut().insert(Arc::clone(&context));
     let method = request.method().clone();
     let route = logged_path(request.extensions().get::<MatchedPath>(), request.uri().path());
@@ -333,7 +271,18 @@ mod tests {
             headers.append(*name, HeaderValue::from_str(value).unwrap());
         }
         let peer = SocketAddr::new(peer.parse().unwrap(), 40000);
-        contexts(header).make(Some(peer), "/mppeep/login", &headers)
+        contexts(header).make(Some(peer), false, "/mppeep/login", &headers)
+    }
+
+    /// The same over a connection that this server encrypted itself.
+    fn https_over_tls(peer: &str, pairs: &[(&'static str, &'static str)]) -> bool {
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs {
+            headers.append(*name, HeaderValue::from_static(value));
+        }
+        let peer = SocketAddr::new(peer.parse().unwrap(), 40000);
+        let contexts = contexts(ClientIpHeader::None);
+        contexts.make(Some(peer), true, "/mppeep/login", &headers).https
     }
 
     #[test]
@@ -402,6 +351,44 @@ mod tests {
         assert!(!client(header, "192.0.2.1", &[https]).https);
         assert!(client(header, "127.0.0.1", &[("cf-visitor", r#"{"scheme":"https"}"#)]).https);
         assert!(!client(header, "127.0.0.1", &[("cf-visitor", "{")]).https);
+        assert!(!client(header, "192.0.2.1", &[("cf-visitor", r#"{"scheme":"https"}"#)]).https);
+    }
+
+    #[test]
+    fn an_encrypted_connection_is_https_unless_a_proxy_knows_better() {
+        assert!(https_over_tls("192.0.2.1", &[]));
+        assert!(https_over_tls("192.0.2.1", &[("x-forwarded-proto", "http")]));
+        assert!(https_over_tls("127.0.0.1", &[]));
+        assert!(!https_over_tls("127.0.0.1", &[("x-forwarded-proto", "http")]));
+    }
+
+    #[test]
+    fn a_country_is_two_letters_of_a_trusted_peer() {
+        let header = ClientIpHeader::CfConnectingIp;
+        let country = |peer: &str, value: &str| client(header, peer, &[("cf-ipcountry", value)]).country;
+        for (value, expected) in [
+            ("CI", Some("CI")),
+            ("T1", Some("T1")),
+            ("XX", None),
+            ("ci", None),
+            ("CIV", None),
+            ("C", None),
+            ("", None),
+            ("1T", None),
+            ("É", None),
+        ] {
+            assert_eq!(country("127.0.0.1", value).as_deref(), expected, "{value}");
+            assert_eq!(country("192.0.2.1", value), None, "{value}");
+        }
+    }
+
+    #[test]
+    fn a_request_has_the_number_that_the_tunnel_gave_it() {
+        let header = ClientIpHeader::CfConnectingIp;
+        let number = |peer: &str, value: &str| client(header, peer, &[("cf-ray", value)]).request_id;
+        assert_eq!(number("127.0.0.1", "8a1b2c3d4e5f-CDG"), "8a1b2c3d4e5f-CDG");
+        assert_eq!(number("192.0.2.1", "8a1b2c3d4e5f-CDG"), "000000000007-00000000");
+        assert_eq!(number("127.0.0.1", "<script>"), "000000000007-00000000");
     }
 
     #[test]
@@ -415,24 +402,6 @@ mod tests {
             client(header, "192.0.2.1", &[("cf-ray", "8a1b-CDG")]).cf_ray,
             None
         );
-    }
-
-    #[test]
-    fn networks_hold_their_addresses() {
-        for (network, inside, outside) in [
-            ("10.0.0.0/8", "10.255.0.1", "11.0.0.1"),
-            ("192.0.2.4", "192.0.2.4", "192.0.2.5"),
-            ("0.0.0.0/0", "203.0.113.1", "::1"),
-            ("2001:db8::/32", "2001:db8:ffff::1", "2001:db9::1"),
-            ("::1/128", "::1", "::2"),
-        ] {
-            let parsed: Network = network.parse().unwrap();
-            assert!(parsed.contains(inside.parse().unwrap()), "{network} {inside}");
-            assert!(!parsed.contains(outside.parse().unwrap()), "{network} {outside}");
-        }
-        for bad in ["", "10.0.0.0/33", "::/129", "localhost", "10.0.0.0/-1"] {
-            assert!(bad.parse::<Network>().is_err(), "{bad}");
-        }
     }
 
     #[test]

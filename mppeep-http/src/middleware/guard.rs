@@ -62,7 +62,14 @@ fn check(request: &Request) -> Result<(), Problem> {
     let mut hosts = request.headers().get_all(header::HOST).iter();
     let authority = request.uri().authority();
     match (hosts.next(), hosts.next()) {
-        (None, _) if request.version() == Version::HTTP_10 || request.version() == Version::HTTP_2 => Ok(()),
+        (None, _) if request.version() == Version::HTTP_10 => Ok(()),
+        // HTTP/2 names the host before the header fields (RFC 9113 §8.3.1).
+        (None, _)
+            if request.version() == Version::HTTP_2
+                && authority.is_some_and(|authority| is_host(authority.as_str())) =>
+        {
+            Ok(())
+        }
         (Some(host), None) => {
             let host = host.to_str().map_err(|_| wrong())?;
             let agrees = authority.is_none_or(|authority| authority.as_str().eq_ignore_ascii_case(host));
@@ -167,6 +174,10 @@ mod tests {
         let get = || http::Request::get("/mppeep/login");
         assert_eq!(verdict(get()), 400);
         assert_eq!(verdict(get().version(Version::HTTP_10)), 200);
+        assert_eq!(verdict(get().version(Version::HTTP_2)), 400);
+        let named = |uri: &str| http::Request::get(uri).version(Version::HTTP_2);
+        assert_eq!(verdict(named("https://mppeep.example/mppeep/login")), 200);
+        assert_eq!(verdict(named("https://user@mppeep.example/mppeep/login")), 400);
         assert_eq!(
             verdict(get().header("host", "a.example").header("host", "a.example")),
             400

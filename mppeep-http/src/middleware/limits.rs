@@ -89,7 +89,8 @@ fn announce(headers: &mut HeaderMap, policy: &Gcra, decision: &Decision) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::middleware::context::{ClientIpHeader, Contexts};
+    use crate::middleware::context::Contexts;
+    use crate::middleware::peer::ClientIpHeader;
     use crate::urls::Urls;
     use async_trait::async_trait;
     use axum::Router;

@@ -4,14 +4,20 @@
 pub(crate) mod body;
 pub(crate) mod compression;
 pub(crate) mod context;
+pub(crate) mod deadline;
 pub(crate) mod forgery;
 pub(crate) mod guard;
 pub(crate) mod headers;
 pub(crate) mod limits;
 pub(crate) mod negotiate;
+pub(crate) mod observe;
+pub(crate) mod peer;
 pub(crate) mod session;
+pub(crate) mod shedding;
 pub(crate) mod traffic;
 
 pub use compression::ShowsSecret;
-pub use context::{ClientIpHeader, Network, RequestContext};
+pub use context::{RequestContext, Transport};
 pub use forgery::Origin;
+pub use observe::{ObservedRequest, RequestObserver, Unobserved};
+pub use peer::{ClientIpHeader, Network};

@@ -68,7 +68,8 @@ fn wants_json(headers: &HeaderMap) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::middleware::context::{ClientIpHeader, Contexts};
+    use crate::middleware::context::Contexts;
+    use crate::middleware::peer::ClientIpHeader;
     use crate::urls::Urls;
     use axum::Router;
     use axum::middleware::from_fn_with_state;

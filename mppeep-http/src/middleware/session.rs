@@ -80,7 +80,8 @@ async fn open(
 mod tests {
     use super::*;
     use crate::extract::MaybeUser;
-    use crate::middleware::context::{ClientIpHeader, Contexts};
+    use crate::middleware::context::Contexts;
+    use crate::middleware::peer::ClientIpHeader;
     use crate::urls::Urls;
     use axum::Router;
     use axum::body::Body;

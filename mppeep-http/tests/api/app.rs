@@ -104,6 +104,8 @@ impl TestApp {
             origins: Vec::new(),
             anonymous_limit: None,
             user_limit: None,
+            max_requests: 64,
+            request_deadline: std::time::Duration::from_secs(30),
         };
         let router = router(
             state,
@@ -166,6 +168,7 @@ impl TestApp {
             password: PASSWORD.to_owned(),
             limit_key: "192.0.2.1".to_owned(),
             address: "192.0.2.1".to_owned(),
+            country: None,
             device: "test".to_owned(),
             old_token: None,
             request_id: None,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use mppeep_core::layered::spent::{Part, measure};
 use mppeep_core::ports::error::BackendError;
 use redis::{Cmd, Value};
 
@@ -54,7 +55,8 @@ impl Link {
         decode: impl FnOnce(Vec<Value>) -> Option<T>,
     ) -> Result<T, BackendError> {
         self.counters.calls.add();
-        let result = self.admitted(script, key, arguments, deadline, decode).await;
+        let call = self.admitted(script, key, arguments, deadline, decode);
+        let result = measure(Part::Cache, call).await;
         result.map_err(|failure| {
             self.counters.failures.add();
             match &failure {

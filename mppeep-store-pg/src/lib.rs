@@ -50,6 +50,7 @@ mod pubsub;
 mod rate_limiter;
 mod session;
 mod setting;
+mod status;
 mod store;
 mod unit;
 mod user;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{self, BoxStream};
 use futures_util::{TryFutureExt, TryStreamExt};
+use mppeep_core::layered::spent::{Part, measure};
 use sqlx::error::BoxDynError;
 use sqlx::postgres::{PgArguments, PgQueryResult, PgRow, PgStatement, PgTypeInfo};
 use sqlx::{Describe, Either, Error, Execute, Executor, PgConnection, PgPool, Postgres, SqlStr};
@@ -92,6 +93,10 @@ impl<'c> Link<'c> {
     }
 
     async fn run<'q, E: 'q + Execute<'q, Postgres>>(self, query: E) -> Result<Vec<Step>, Error> {
+        measure(Part::Database, self.steps(query)).await
+    }
+
+    async fn steps<'q, E: 'q + Execute<'q, Postgres>>(self, query: E) -> Result<Vec<Step>, Error> {
         let patience = self.terms.patience;
         let query = Prepared(query, self.terms);
         match self.place {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use mppeep_core::layered::spent::{Part, measure};
 use mppeep_core::ports::clock::TimeSource;
 use mppeep_core::ports::error::StoreError;
 use mppeep_core::ports::store::{Store, UnitOfWork};
@@ -15,6 +16,7 @@ use crate::ear::Ear;
 use crate::error::{self, OpenError};
 use crate::link::{Link, Terms, within};
 use crate::open;
+use crate::status::Waiting;
 use crate::unit::PgUnit;
 
 /// How long the network may take on top of what the server allows itself.
@@ -95,6 +97,8 @@ pub struct PgPoolStatus {
     pub idle: u32,
     /// How many there may be.
     pub most: u32,
+    /// Units that are being begun, which is waiting for a connection when none is idle. Not counted of single statements.
+    pub waiting: u32,
 }
 
 /// What an operator may want to know of the database.
@@ -123,6 +127,8 @@ struct Inner {
     begin_single: Option<SqlStr>,
     begin: SqlStr,
     begin_read: SqlStr,
+    /// Units that wait for a connection.
+    waiting: Waiting,
     ear: Ear,
 }
 
@@ -175,6 +181,7 @@ impl PgStore {
             begin: options.begin("BEGIN"),
             begin_read: options.begin("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"),
             time: options.time,
+            waiting: Waiting::default(),
             ear: Ear::new(listen),
         };
         Ok(Self {
@@ -215,18 +222,28 @@ impl PgStore {
         .await
         .map_err(error::backend)?;
         let (server_version, server_connections, schema_version) = asked;
-        let status = |pool: &PgPool| PgPoolStatus {
-            open: pool.size(),
-            idle: u32::try_from(pool.num_idle()).unwrap_or(u32::MAX),
-            most: pool.options().get_max_connections(),
-        };
+        let (units, quick) = self.pools();
         Ok(PgStatus {
             server_version,
             schema_version,
             server_connections: u32::try_from(server_connections).unwrap_or(0),
-            units: status(&self.inner.units),
-            quick: status(&self.inner.quick),
+            units,
+            quick,
         })
+    }
+
+    /// The connections of units and of single statements, as they are now; the server is not asked.
+    pub fn pools(&self) -> (PgPoolStatus, PgPoolStatus) {
+        let status = |pool: &PgPool, waiting| PgPoolStatus {
+            open: pool.size(),
+            idle: u32::try_from(pool.num_idle()).unwrap_or(u32::MAX),
+            most: pool.options().get_max_connections(),
+            waiting,
+        };
+        (
+            status(&self.inner.units, self.inner.waiting.now()),
+            status(&self.inner.quick, 0),
+        )
     }
 
     /// The present instant as a parameter of statements: none when the database's own clock judges.
@@ -259,9 +276,9 @@ impl PgStore {
         begin: &SqlStr,
     ) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
         let patience = self.inner.acquire_timeout + GRACE;
-        read_twice(|| within(patience, pool.begin_with(begin.clone())))
-            .await
-            .map_err(error::not_sent)
+        let _waiting = self.inner.waiting.enter();
+        let begun = read_twice(|| within(patience, pool.begin_with(begin.clone())));
+        measure(Part::Database, begun).await.map_err(error::not_sent)
     }
 }
 
@@ -279,7 +296,7 @@ impl QuickTransaction {
 
     /// Commits; read its failure with [`error::commit`].
     pub(crate) async fn commit(self) -> Result<(), sqlx::Error> {
-        within(self.terms.patience, self.tx.commit()).await
+        measure(Part::Database, within(self.terms.patience, self.tx.commit())).await
     }
 }
 

@@ -4,6 +4,7 @@
 //! unit usable: each write begins with a savepoint, to which a refusal returns before the next statement.
 
 use async_trait::async_trait;
+use mppeep_core::layered::spent::{Part, measure};
 use mppeep_core::ports::absence::{AbsenceRepository, HolidayRepository};
 use mppeep_core::ports::account_token::AccountTokenRepository;
 use mppeep_core::ports::activity::ActivityRepository;
@@ -270,7 +271,8 @@ impl UnitOfWork for PgUnit {
         let Self {
             tx, bumped, terms, ..
         } = *self;
-        within(terms.patience, tx.commit()).await.map_err(error::commit)?;
+        let committed = measure(Part::Database, within(terms.patience, tx.commit())).await;
+        committed.map_err(error::commit)?;
         Ok(bumped)
     }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use mppeep_core::layered::spent::{Part, measure};
 use mppeep_core::ports::error::BackendError;
 use mppeep_core::ports::login_attempts::{Attempt, AttemptId, AttemptLimits, Begun, LoginAttempts};
 use sqlx::SqliteConnection;
@@ -208,7 +209,8 @@ impl SqliteStore {
 #[async_trait]
 impl LoginAttempts for SqliteStore {
     async fn begin(&self, who: &Attempt, limits: &AttemptLimits) -> Result<Begun, BackendError> {
-        self.begin_attempt(who, limits).await.map_err(error::commit)
+        let begun = measure(Part::Database, self.begin_attempt(who, limits)).await;
+        begun.map_err(error::commit)
     }
 
     async fn settle(
@@ -218,11 +220,13 @@ impl LoginAttempts for SqliteStore {
         limits: &AttemptLimits,
         success: bool,
     ) -> Result<(), BackendError> {
-        let settled = if success {
-            self.settle_passed(id, who, limits).await
-        } else {
-            self.settle_failed(id, who, limits).await
+        let settled = async {
+            if success {
+                self.settle_passed(id, who, limits).await
+            } else {
+                self.settle_failed(id, who, limits).await
+            }
         };
-        settled.map_err(error::commit)
+        measure(Part::Database, settled).await.map_err(error::commit)
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use mppeep_core::layered::spent::{Part, measure};
 use mppeep_core::ports::clock::TimeSource;
 use mppeep_core::ports::error::StoreError;
 use mppeep_core::ports::store::{Store, UnitOfWork};
@@ -15,6 +16,8 @@ use tokio::sync::Notify;
 
 use crate::codec::present;
 use crate::error::{self, OpenError};
+use crate::link::Link;
+use crate::status::Waiting;
 use crate::unit::SqliteUnit;
 
 static MIGRATIONS: Migrator = sqlx::migrate!();
@@ -55,6 +58,8 @@ pub struct SqliteStore {
     quick: SqlitePool,
     /// Told when a job was enqueued through this value or a copy of it.
     enqueued: Arc<Notify>,
+    /// Units and statements that wait for the writer, and units that wait for a reader.
+    pub(crate) waiting: Arc<Waiting>,
 }
 
 impl std::fmt::Debug for SqliteStore {
@@ -102,6 +107,7 @@ impl SqliteStore {
                 .map_err(failed)?,
             quick: pool(2).connect_with(only_reads).await.map_err(failed)?,
             enqueued: Arc::default(),
+            waiting: Arc::default(),
         };
         Ok(store)
     }
@@ -131,12 +137,23 @@ impl SqliteStore {
         self.busy_timeout
     }
 
-    pub(crate) fn writer(&self) -> &SqlitePool {
-        &self.writer
+    /// The writer, for one statement that is a transaction of its own.
+    pub(crate) fn writer(&self) -> Link<'_> {
+        Link(&self.writer)
     }
 
-    pub(crate) fn quick(&self) -> &SqlitePool {
-        &self.quick
+    /// A reader, for one statement.
+    pub(crate) fn quick(&self) -> Link<'_> {
+        Link(&self.quick)
+    }
+
+    /// The pools, with their names: of the writer, of units that read, of single statements that read.
+    pub(crate) fn pools(&self) -> [(&'static str, &SqlitePool); 3] {
+        [
+            ("writer", &self.writer),
+            ("readers", &self.readers),
+            ("quick", &self.quick),
+        ]
     }
 
     fn unit(&self, tx: sqlx::Transaction<'static, sqlx::Sqlite>, writable: bool) -> SqliteUnit {
@@ -145,7 +162,8 @@ impl SqliteStore {
 
     /// Opens a transaction that may write: it has the write lock from its first statement on.
     pub(crate) async fn immediate(&self) -> Result<sqlx::Transaction<'static, sqlx::Sqlite>, sqlx::Error> {
-        self.writer.begin_with("BEGIN IMMEDIATE").await
+        let _waiting = self.waiting.writer.enter();
+        measure(Part::Database, self.writer.begin_with("BEGIN IMMEDIATE")).await
     }
 }
 
@@ -273,7 +291,9 @@ impl Store for SqliteStore {
     }
 
     async fn begin_read(&self) -> Result<Box<dyn UnitOfWork>, StoreError> {
-        let tx = self.readers.begin().await.map_err(error::backend)?;
+        let _waiting = self.waiting.readers.enter();
+        let begun = measure(Part::Database, self.readers.begin()).await;
+        let tx = begun.map_err(error::backend)?;
         Ok(Box::new(self.unit(tx, false)))
     }
 

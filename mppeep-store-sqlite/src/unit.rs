@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use mppeep_core::layered::spent::{Part, Running, measure};
 use mppeep_core::ports::absence::{AbsenceRepository, HolidayRepository};
 use mppeep_core::ports::account_token::AccountTokenRepository;
 use mppeep_core::ports::activity::ActivityRepository;
@@ -32,6 +33,8 @@ pub(crate) struct SqliteUnit {
     /// Set when a statement starts and cleared when it ends well or with an answer the caller can act on: a failure, or
     /// a future dropped half way, leaves it set.
     spoilt: bool,
+    /// The statement that runs, on the account of the request.
+    running: Option<Running>,
     bumped: Vec<Epoch>,
     time: TimeSource,
     /// Told when a job was enqueued and the unit is committed.
@@ -50,6 +53,7 @@ impl SqliteUnit {
             tx,
             writable,
             spoilt: false,
+            running: None,
             bumped: Vec::new(),
             time,
             enqueued,
@@ -73,6 +77,7 @@ impl SqliteUnit {
             return Err(StoreError::Poisoned);
         }
         self.spoilt = true;
+        self.running = Some(Running::begin(Part::Database));
         Ok(&mut self.tx)
     }
 
@@ -90,6 +95,7 @@ impl SqliteUnit {
         entity: &'static str,
         done: Result<T, sqlx::Error>,
     ) -> Result<T, StoreError> {
+        self.running = None;
         match done {
             Ok(value) => {
                 self.spoilt = false;
@@ -209,7 +215,9 @@ impl UnitOfWork for SqliteUnit {
             has_enqueued,
             ..
         } = *self;
-        tx.commit().await.map_err(error::commit)?;
+        measure(Part::Database, tx.commit())
+            .await
+            .map_err(error::commit)?;
         if has_enqueued {
             enqueued.notify_waiters();
         }

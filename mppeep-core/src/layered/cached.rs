@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use super::epoch_board::EpochBoard;
 use super::flight::{Flight, Flights, Joined, Landing, landed};
+use super::spent::{Part, measure};
 use crate::ports::cache::{Cache, CacheKey, FillLease, Filled, Lookup, Ttl};
 use crate::ports::epochs::Namespace;
 
@@ -42,6 +43,8 @@ impl Default for CachedSettings {
 pub struct CachedCounts {
     /// Values served from the cache, fresh or stale.
     pub hits: u64,
+    /// Of these, the ones past their soft time.
+    pub stale: u64,
     /// Values that another caller of this process fetched.
     pub shared: u64,
     /// Loaders run.
@@ -57,6 +60,7 @@ pub struct CachedCounts {
 #[derive(Default)]
 struct Counters {
     hits: AtomicU64,
+    stale: AtomicU64,
     shared: AtomicU64,
     loads: AtomicU64,
     undecodable: AtomicU64,
@@ -105,6 +109,7 @@ impl Cached {
         let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         CachedCounts {
             hits: of(&self.counters.hits),
+            stale: of(&self.counters.stale),
             shared: of(&self.counters.shared),
             loads: of(&self.counters.loads),
             undecodable: of(&self.counters.undecodable),
@@ -200,6 +205,7 @@ impl Cached {
                                 "a refresh failed: the old value is served"
                             );
                             count(&self.counters.hits);
+                            count(&self.counters.stale);
                             Ok(old)
                         }
                         (loaded, _) => loaded.map(|(value, _)| value),
@@ -221,9 +227,14 @@ impl Cached {
         let deadline = Instant::now() + self.settings.lease + self.settings.pause.1;
         let (mut pause, longest) = self.settings.pause;
         loop {
-            match self.cache.lookup(key, self.settings.lease).await {
+            match measure(Part::Cache, self.cache.lookup(key, self.settings.lease)).await {
                 Ok(Lookup::Fresh(bytes)) => return Found::Value(bytes, None),
-                Ok(Lookup::Stale(bytes, lease)) => return Found::Value(bytes, lease),
+                Ok(Lookup::Stale(bytes, lease)) => {
+                    if lease.is_none() {
+                        count(&self.counters.stale);
+                    }
+                    return Found::Value(bytes, lease);
+                }
                 Ok(Lookup::Miss(lease)) => return Found::Nothing(Some(lease)),
                 Ok(Lookup::Busy) if Instant::now() < deadline => {
                     tokio::time::sleep(pause).await;
@@ -398,7 +409,8 @@ impl<'a> HeldLease<'a> {
         let Some(lease) = self.lease.clone() else {
             return Ok(Filled::Refused);
         };
-        let filled = self.cache.fill(self.key, lease, Some(bytes), ttl).await?;
+        let filling = self.cache.fill(self.key, lease, Some(bytes), ttl);
+        let filled = measure(Part::Cache, filling).await?;
         self.lease = None;
         Ok(filled)
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -72,12 +73,50 @@ impl Default for WorkerSettings {
     }
 }
 
+/// What became of the jobs of one queue in this worker's hands, for the metrics.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct WorkerCounts {
+    /// Done.
+    pub done: u64,
+    /// Failed, to be tried again.
+    pub retried: u64,
+    /// Failed for good.
+    pub dead: u64,
+    /// Given back unbegun.
+    pub released: u64,
+    /// Left to others, because the lease was lost.
+    pub lost: u64,
+}
+
+#[derive(Debug, Default)]
+struct Counters {
+    done: AtomicU64,
+    retried: AtomicU64,
+    dead: AtomicU64,
+    released: AtomicU64,
+    lost: AtomicU64,
+}
+
+impl Counters {
+    fn note(&self, job: &LeasedJob, outcome: Option<&Outcome>) {
+        let counter = match outcome {
+            None => &self.lost,
+            Some(Outcome::Done) => &self.done,
+            Some(Outcome::Release) => &self.released,
+            Some(outcome) if death(job, outcome).is_some() => &self.dead,
+            Some(_) => &self.retried,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
 /// Takes jobs and has them done.
 pub struct Worker {
     queue: Arc<dyn JobQueue>,
     handlers: BTreeMap<Queue, Arc<dyn JobHandler>>,
     entropy: Arc<dyn Entropy>,
     settings: WorkerSettings,
+    counters: BTreeMap<Queue, Counters>,
 }
 
 impl Worker {
@@ -90,6 +129,10 @@ impl Worker {
     ) -> Self {
         Self {
             queue,
+            counters: handlers
+                .iter()
+                .map(|handler| (handler.queue(), Counters::default()))
+                .collect(),
             handlers: handlers
                 .into_iter()
                 .map(|handler| (handler.queue(), handler))
@@ -97,6 +140,22 @@ impl Worker {
             entropy,
             settings,
         }
+    }
+
+    /// What became of jobs so far, by queue.
+    pub fn counts(&self) -> Vec<(Queue, WorkerCounts)> {
+        let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let counts = |counters: &Counters| WorkerCounts {
+            done: of(&counters.done),
+            retried: of(&counters.retried),
+            dead: of(&counters.dead),
+            released: of(&counters.released),
+            lost: of(&counters.lost),
+        };
+        self.counters
+            .iter()
+            .map(|(queue, counters)| (*queue, counts(counters)))
+            .collect()
     }
 
     /// Works until `stop` turns true (or its sender is gone). Then it takes nothing more, lets what is in hand end within
@@ -180,6 +239,9 @@ impl Worker {
             () = until_stopped(&mut give_back) => Some(Outcome::Release),
         };
         work.abort();
+        if let Some(counters) = self.counters.get(&job.queue) {
+            counters.note(&job, outcome.as_ref());
+        }
         match outcome {
             Some(outcome) => {
                 self.settle(&job, &outcome).await;

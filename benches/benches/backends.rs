@@ -249,6 +249,8 @@ async fn session(ports: &StorePorts<'_>) -> SessionToken {
         user_epoch: 1,
         device: "bench".to_owned(),
         address: "203.0.113.7".to_owned(),
+        country: None,
+        country: None,
         lifetime: Duration::from_secs(3600),
     };
     ports.sessions.create(new).await.expect("created");

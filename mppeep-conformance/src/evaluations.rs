@@ -169,6 +169,7 @@ pub async fn evaluation_filters_give_what_they_say(harness: &dyn StoreHarness) {
         departments: [department_id(2)].into(),
         own: Some(personnel_id(0)),
         everything: false,
+        made_by: None,
     };
     let programme = UnitRef::Programme(ministry.organisation.programmes[0].id);
     let filters = [

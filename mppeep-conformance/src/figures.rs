@@ -51,6 +51,7 @@ pub async fn figures_are_the_totals_of_their_lists(harness: &dyn StoreHarness) {
         departments: [department_id(1), department_id(3)].into(),
         own: Some(personnel_id(4)),
         everything: false,
+        made_by: None,
     };
     let filters = [
         everyone(),

@@ -93,6 +93,7 @@ pub(crate) fn filters(ministry: &Ministry) -> Vec<(&'static str, PersonnelFilter
                     departments: [department_id(1), department_id(4)].into(),
                     own: Some(personnel_id(4)),
                     everything: false,
+                    made_by: None,
                 },
                 ..everyone()
             },

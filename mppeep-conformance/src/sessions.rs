@@ -29,6 +29,7 @@ fn a_session(user: &User, number: u128) -> (SessionToken, NewSession) {
         user_epoch: user.session_epoch,
         device: format!("Firefox sur Linux {number}"),
         address: "192.0.2.1".to_owned(),
+        country: Some("CI".to_owned()),
         lifetime: LIFETIME,
     };
     (token, new)

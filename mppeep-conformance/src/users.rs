@@ -54,6 +54,7 @@ async fn log_in(harness: &dyn StoreHarness, id: UserId, number: u64) -> NewSessi
         user_epoch: user.session_epoch,
         device: "Firefox".to_owned(),
         address: "192.0.2.1".to_owned(),
+        country: None,
         lifetime: LIFETIME,
     };
     assert_eq!(

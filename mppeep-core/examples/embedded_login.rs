@@ -160,6 +160,7 @@ impl Library {
             user_epoch: user.session_epoch,
             device: "the reading room's terminal".to_owned(),
             address: address.to_owned(),
+            country: None,
             lifetime: LIFETIME,
         };
         let created = self.sessions.create(new).await?;

@@ -292,6 +292,7 @@ impl SessionStore for PgStore {
             handle: SessionHandle::from_uuid(row.handle),
             device: row.device,
             address: row.address,
+            country: None,
             created_at: row.created_at.to_jiff(),
             last_used_at: row.last_used_at.to_jiff(),
             expires_at: row.expires_at.to_jiff(),

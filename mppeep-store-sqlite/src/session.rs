@@ -217,6 +217,7 @@ impl SessionStore for SqliteStore {
                     handle: SessionHandle::from_uuid(row.handle),
                     device: row.device,
                     address: row.address,
+                    country: None,
                     created_at: instant(row.created_at, "session.created_at")?,
                     last_used_at: instant(row.last_used_at, "session.last_used_at")?,
                     expires_at: instant(row.expires_at, "session.expires_at")?,

@@ -33,6 +33,7 @@ fn may(account: &Account, resource: Resource, action: Action) -> bool {
             held && match grant.reach {
                 Reach::Everything | Reach::Demonstration => true,
                 Reach::Units => account.has_units,
+                Reach::Made => true,
                 Reach::Own => account.has_file,
             }
         })

@@ -208,6 +208,7 @@ impl SessionStore for Naive {
                 handle: row.new.handle,
                 device: row.new.device.clone(),
                 address: row.new.address.clone(),
+                country: row.new.country.clone(),
                 created_at: row.at,
                 last_used_at: row.used,
                 expires_at: row.ends,

@@ -29,6 +29,12 @@ codes! {
         Slip = "slip",
         /// A job of the queue.
         Job = "job",
+        /// A document of an agent.
+        Document = "document",
+        /// A file of the « Fichiers » page.
+        SharedFile = "shared_file",
+        /// A photograph.
+        Photo = "photo",
     }
 }
 
@@ -51,6 +57,12 @@ codes! {
         Imported = "imported",
         /// A list was exported.
         Exported = "exported",
+        /// A content was downloaded or looked at.
+        Downloaded = "downloaded",
+        /// A newer content was deposited.
+        Replaced = "replaced",
+        /// What somebody else had made was rejected.
+        Rejected = "rejected",
         /// Somebody logged in.
         LoggedIn = "logged_in",
         /// A login failed.

@@ -77,4 +77,10 @@ identifiers! {
     NoticeId;
     /// A salary slip.
     SlipId;
+    /// A document of an agent.
+    DocumentId;
+    /// A file of the « Fichiers » page.
+    SharedFileId;
+    /// The content of a file.
+    StoredFileId;
 }

@@ -32,6 +32,10 @@ codes! {
         User = "user",
         /// Settings.
         Setting = "setting",
+        /// Documents of the files; what is confidential needs the right on everything.
+        Document = "document",
+        /// Files that the services hand in.
+        SharedFile = "shared_file",
         /// Salary slips.
         Payroll = "payroll",
         /// Jobs, mail and scheduled tasks.
@@ -60,6 +64,8 @@ pub enum Reach {
     Demonstration,
     /// The holder's own file.
     Own,
+    /// What the holder himself made.
+    Made,
     /// The units the holder answers for.
     Units,
     /// Everything.
@@ -101,7 +107,7 @@ const fn grant(holder: Holder, resource: Resource, action: Action, reach: Reach)
 pub const GRANTS: &[Grant] = {
     use Action::{Export as X, Read as L, Validate as V, Write as E};
     use Holder::{Director, Role as R};
-    use Reach::{Demonstration as D, Everything as T, Own as M, Units as S};
+    use Reach::{Demonstration as D, Everything as T, Made, Own as M, Units as S};
     use Resource as On;
     use Role::{Admin, Agent, Cs, Daf, Invite, Sdb, Sdc, Sdrh};
     &[
@@ -175,6 +181,22 @@ pub const GRANTS: &[Grant] = {
         grant(R(Admin), On::User, E, T),
         grant(R(Admin), On::Setting, L, T),
         grant(R(Admin), On::Setting, E, T),
+        grant(R(Agent), On::Document, L, M),
+        grant(R(Agent), On::Document, E, M),
+        grant(R(Sdb), On::Document, L, M),
+        grant(R(Sdc), On::Document, L, M),
+        grant(R(Sdrh), On::Document, L, T),
+        grant(R(Sdrh), On::Document, E, T),
+        grant(R(Sdrh), On::Document, V, T),
+        grant(R(Sdrh), On::SharedFile, L, T),
+        grant(R(Sdrh), On::SharedFile, E, T),
+        grant(R(Daf), On::SharedFile, L, T),
+        grant(R(Sdb), On::SharedFile, L, Made),
+        grant(R(Sdb), On::SharedFile, E, Made),
+        grant(R(Sdc), On::SharedFile, L, Made),
+        grant(R(Sdc), On::SharedFile, E, Made),
+        grant(R(Admin), On::SharedFile, L, T),
+        grant(R(Admin), On::SharedFile, E, T),
         grant(R(Agent), On::Payroll, L, M),
         grant(R(Sdb), On::Payroll, L, M),
         grant(R(Sdc), On::Payroll, L, M),
@@ -196,6 +218,8 @@ pub struct Scope {
     pub departments: BTreeSet<DepartmentId>,
     /// The holder's own file.
     pub own: Option<PersonnelId>,
+    /// Whose own records it reaches, where a record has a maker.
+    pub made_by: Option<UserId>,
 }
 
 impl Scope {
@@ -209,7 +233,12 @@ impl Scope {
 
     /// Whether it reaches nothing at all.
     pub fn is_empty(&self) -> bool {
-        !self.everything && self.departments.is_empty() && self.own.is_none()
+        !self.everything && self.departments.is_empty() && self.own.is_none() && self.made_by.is_none()
+    }
+
+    /// Whether it reaches what that account made.
+    pub fn reaches_made(&self, maker: Option<UserId>) -> bool {
+        self.everything || (self.made_by.is_some() && self.made_by == maker)
     }
 
     /// Whether it reaches the file of an agent of that department.
@@ -290,6 +319,7 @@ impl Actor {
                 Reach::Demonstration => scope.everything |= self.demonstration,
                 Reach::Units => scope.departments.extend(self.departments.iter().copied()),
                 Reach::Own => scope.own = self.personnel.or(scope.own),
+                Reach::Made => scope.made_by = self.user.or(scope.made_by),
             }
         }
         if scope.everything {

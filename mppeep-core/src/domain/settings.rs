@@ -11,6 +11,7 @@ use super::evaluation::Criterion;
 use super::grade::Grade;
 use super::payroll::PayrollSettings;
 use super::personnel::MatriculePattern;
+use super::stored_file::FilesSettings;
 use super::text;
 use super::validation::{Rule, Violations};
 
@@ -31,6 +32,8 @@ codes! {
         Retirement = "retirement",
         /// Point value, allowance and deduction of the salary slip.
         Payroll = "payroll",
+        /// Sizes and times of documents and files.
+        Files = "files",
         /// Passwords and sessions.
         Security = "security",
         /// The privacy charter.
@@ -274,6 +277,8 @@ pub struct Settings {
     pub retirement: RetirementSettings,
     /// What salary slips are computed by.
     pub payroll: PayrollSettings,
+    /// Sizes and times of documents and files.
+    pub files: FilesSettings,
     /// Passwords and sessions.
     pub security: SecuritySettings,
     /// The privacy charter.
@@ -296,6 +301,7 @@ impl Settings {
             S::Evaluations => serde_json::to_value(&self.evaluations),
             S::Retirement => serde_json::to_value(&self.retirement),
             S::Payroll => serde_json::to_value(&self.payroll),
+            S::Files => serde_json::to_value(&self.files),
             S::Security => serde_json::to_value(&self.security),
             S::Charter => serde_json::to_value(&self.charter),
             S::Maintenance => serde_json::to_value(&self.maintenance),
@@ -321,6 +327,7 @@ impl Settings {
             S::Evaluations => self.evaluations = checked(value, EvaluationSettings::check)?,
             S::Retirement => self.retirement = checked(value, RetirementSettings::check)?,
             S::Payroll => self.payroll = checked(value, PayrollSettings::check)?,
+            S::Files => self.files = checked(value, FilesSettings::check)?,
             S::Security => self.security = checked(value, SecuritySettings::check)?,
             S::Charter => self.charter = checked(value, CharterSettings::check)?,
             S::Maintenance => self.maintenance = checked(value, MaintenanceSettings::check)?,

@@ -59,6 +59,20 @@ pub enum Rule {
     NoDayCounted,
     /// Cannot be changed by this person.
     NotAllowed,
+    /// The name of the file announces none of the accepted types.
+    FileType {
+        /// Ends of names that are accepted, without their dot.
+        accepted: Vec<String>,
+    },
+    /// The content of the file is not what its name announces.
+    FileContent {
+        /// Code of what it seems to be, if that is known.
+        found: Option<&'static str>,
+    },
+    /// The file is empty.
+    EmptyFile,
+    /// The content of the file cannot be read.
+    Unreadable,
     /// Still in use, by that many records.
     InUse {
         /// How many.
@@ -84,6 +98,10 @@ impl Rule {
             Self::Mismatch { .. } => "mismatch",
             Self::NoDayCounted => "no-day-counted",
             Self::NotAllowed => "not-allowed",
+            Self::FileType { .. } => "file-type",
+            Self::FileContent { .. } => "file-content",
+            Self::EmptyFile => "empty-file",
+            Self::Unreadable => "unreadable",
             Self::InUse { .. } => "in-use",
         }
     }

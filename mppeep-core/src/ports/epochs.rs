@@ -28,11 +28,14 @@ impl Namespace {
     pub const NOTICES: Self = Self("notices");
     /// Salary slips.
     pub const PAYROLL: Self = Self("payroll");
+    /// Documents, files and photographs.
+    pub const FILES: Self = Self("files");
 
     /// Every namespace but those of sessions, in name order.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::ABSENCES,
         Self::EVALUATIONS,
+        Self::FILES,
         Self::NOTICES,
         Self::ORGANISATION,
         Self::PAYROLL,

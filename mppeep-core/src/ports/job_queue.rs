@@ -19,6 +19,8 @@ codes! {
         Mail = "mail",
         /// Salaries to compute.
         Payroll = "payroll",
+        /// Files to read.
+        Files = "files",
     }
 }
 

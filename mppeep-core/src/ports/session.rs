@@ -28,6 +28,8 @@ pub struct NewSession {
     pub device: String,
     /// The client's address.
     pub address: String,
+    /// The country it comes from, as two letters (ISO 3166-1), where the edge tells.
+    pub country: Option<String>,
     /// How long it lives.
     pub lifetime: Duration,
 }
@@ -75,6 +77,8 @@ pub struct SessionSummary {
     pub device: String,
     /// The client's address at login.
     pub address: String,
+    /// The country it came from at login, as two letters.
+    pub country: Option<String>,
     /// When it began.
     pub created_at: Timestamp,
     /// When it was last used, to the minute.

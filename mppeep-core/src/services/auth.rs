@@ -36,6 +36,8 @@ pub struct LoginRequest {
     pub limit_key: String,
     /// The client's address, for the journal.
     pub address: String,
+    /// The country the client comes from, as two letters (ISO 3166-1), where the edge tells.
+    pub country: Option<String>,
     /// Browser and system.
     pub device: String,
     /// The session the client's cookie holds now.
@@ -186,6 +188,7 @@ impl AuthService {
             user_epoch: user.session_epoch,
             device: bounded(&request.device, 120),
             address: request.address.clone(),
+            country: request.country.clone(),
             lifetime: LIFETIME,
         };
         let earlier = self.sessions.list(user.id, None).await?;

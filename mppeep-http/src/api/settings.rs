@@ -20,7 +20,7 @@ use super::answers::{
 };
 use super::schema::{List, QueryDate, day};
 use super::settings_wire::{
-    AbsenceSection, CalendarSection, CharterSection, EvaluationSection, MaintenanceSection, MinistrySection,
+    AbsenceSection, CalendarSection, CharterSection, EvaluationSection, FilesSection, MaintenanceSection, MinistrySection,
     PayrollSection, PersonnelSection, RetirementSection, Section, SecuritySection,
 };
 use crate::app::AppState;
@@ -59,6 +59,8 @@ pub(super) struct AllSettings {
     retirement: Value,
     #[schema(value_type = PayrollSection)]
     payroll: Value,
+    #[schema(value_type = FilesSection)]
+    files: Value,
     #[schema(value_type = SecuritySection)]
     security: Value,
     #[schema(value_type = CharterSection)]
@@ -85,6 +87,7 @@ pub(super) async fn read(
         evaluations: of(S::Evaluations),
         retirement: of(S::Retirement),
         payroll: of(S::Payroll),
+        files: of(S::Files),
         security: of(S::Security),
         charter: of(S::Charter),
         maintenance: of(S::Maintenance),
@@ -182,6 +185,7 @@ sections! {
     evaluations Evaluations EvaluationSection "/api/v1/settings/evaluations" "get_evaluation_settings" "save_evaluation_settings";
     retirement Retirement RetirementSection "/api/v1/settings/retirement" "get_retirement_settings" "save_retirement_settings";
     payroll Payroll PayrollSection "/api/v1/settings/payroll" "get_payroll_settings" "save_payroll_settings";
+    files Files FilesSection "/api/v1/settings/files" "get_files_settings" "save_files_settings";
     security Security SecuritySection "/api/v1/settings/security" "get_security_settings" "save_security_settings";
     charter Charter CharterSection "/api/v1/settings/charter" "get_charter_settings" "save_charter_settings";
     maintenance Maintenance MaintenanceSection "/api/v1/settings/maintenance" "get_maintenance_settings" "save_maintenance_settings";

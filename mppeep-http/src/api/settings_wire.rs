@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use mppeep_core::domain::absence::AbsenceType;
 use mppeep_core::domain::calendar::CountingMode;
+use mppeep_core::domain::document::DocumentKind;
 use mppeep_core::domain::grade::{Grade, GradeCategory};
 use mppeep_core::domain::settings::RetirementMode;
+use mppeep_core::domain::stored_file::FilesSettings;
 use serde::{Deserialize, Serialize};
 use utoipa::openapi::schema::{AdditionalProperties, Object, ObjectBuilder, Type};
 
@@ -83,6 +85,24 @@ fn ages() -> Object {
             .maximum(Some(80));
         object.property(grade.to_string(), with_example(age, limit(grade).into()))
     });
+    with_example(
+        object.additional_properties(Some(AdditionalProperties::FreeForm(false))),
+        example.into(),
+    )
+}
+
+fn mandatory_documents() -> Object {
+    let usual = FilesSettings::default().mandatory();
+    let example: serde_json::Map<String, serde_json::Value> = DocumentKind::ALL
+        .iter()
+        .map(|kind| (kind.code().to_owned(), usual.contains(kind).into()))
+        .collect();
+    let object = DocumentKind::ALL
+        .iter()
+        .fold(ObjectBuilder::new(), |object, kind| {
+            let needed = ObjectBuilder::new().schema_type(Type::Boolean);
+            object.property(kind.code(), with_example(needed, usual.contains(kind).into()))
+        });
     with_example(
         object.additional_properties(Some(AdditionalProperties::FreeForm(false))),
         example.into(),
@@ -180,6 +200,24 @@ sections! {
         /// The deduction, in hundredths of a per cent of the base.
         #[schema(example = 833, maximum = 10000)]
         deduction_basis_points: u16,
+    }
+    /// Sizes and times of documents and files.
+    FilesSection as FilesSettings {
+        /// Size of the largest upload, in mebibytes.
+        #[schema(example = 10, minimum = 1, maximum = 100)]
+        max_upload_mib: u16,
+        /// Room for all contents together, in gibibytes.
+        #[schema(example = 20, minimum = 1, maximum = 10000)]
+        quota_gib: u16,
+        /// After how many days an archived file is removed; 0 keeps it for ever.
+        #[schema(example = 365, maximum = 3650)]
+        retention_days: u16,
+        /// Whether every file should hold a document of that kind.
+        #[schema(schema_with = mandatory_documents, required = false)]
+        mandatory_documents: BTreeMap<DocumentKind, bool>,
+        /// A document that expires within so many days is shown as such.
+        #[schema(example = 90, minimum = 1, maximum = 730)]
+        expiry_notice_days: u16,
     }
     /// Passwords and sessions.
     SecuritySection as SecuritySettings {

@@ -65,6 +65,7 @@ pub(crate) fn holder(holder: Holder) -> &'static str {
 pub(crate) const fn reach(reach: Reach) -> &'static str {
     match reach {
         Reach::Demonstration => "démonstration",
+        Reach::Made => "ses propres dépôts",
         Reach::Own => "soi-même",
         Reach::Units => "son unité",
         Reach::Everything => "tout",

@@ -10,6 +10,7 @@ impl Label for Queue {
         match self {
             Self::Mail => "Courriels",
             Self::Payroll => "Salaires",
+            Self::Files => "Lecture de fichiers",
         }
     }
 }

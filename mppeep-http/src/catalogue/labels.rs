@@ -6,6 +6,7 @@ use mppeep_core::domain::calendar::{CountingMode, Half, Period};
 use mppeep_core::domain::codes::{
     AdministrativePosition, AgentStatus, BirthPrecision, DepartureReason, MaritalStatus, Sex,
 };
+use mppeep_core::domain::document::DocumentKind;
 use mppeep_core::domain::evaluation::{Appraisal, Criterion};
 use mppeep_core::domain::grade::GradeCategory;
 use mppeep_core::domain::payroll::SlipStatus;
@@ -99,6 +100,20 @@ labels! {
         Workable => "Jours ouvrables",
         Worked => "Jours ouvrés",
     }
+    DocumentKind {
+        IdentityCard => "Carte nationale d’identité",
+        Passport => "Passeport",
+        BirthCertificate => "Acte de naissance",
+        Diploma => "Diplôme",
+        Certificate => "Certificat",
+        Contract => "Contrat",
+        AppointmentOrder => "Arrêté de nomination",
+        AdvancementDecision => "Décision d’avancement",
+        AppraisalSheet => "Fiche de notation",
+        MedicalCertificate => "Certificat médical",
+        EmploymentCertificate => "Attestation de travail",
+        Other => "Autre document",
+    }
     Criterion {
         TechnicalCompetence => "Compétence technique",
         Organisation => "Sens de l’organisation",
@@ -144,6 +159,9 @@ labels! {
         Transfer => "Import ou export",
         Slip => "Bulletin de solde",
         Job => "Travail en file",
+        Document => "Document",
+        SharedFile => "Fichier",
+        Photo => "Photographie",
     }
     ActivityAction {
         Created => "Création",
@@ -165,6 +183,9 @@ labels! {
         PasswordResetAsked => "Demande de nouveau mot de passe",
         Invited => "Invitation",
         CharterAccepted => "Acceptation de la charte",
+        Downloaded => "Consultation d’un contenu",
+        Replaced => "Nouvelle version",
+        Rejected => "Rejet",
     }
     Resource {
         Directory => "Annuaire",
@@ -180,6 +201,8 @@ labels! {
         Setting => "Paramètres",
         Payroll => "Bulletins de solde",
         Queue => "Files d’attente et courriels",
+        Document => "Documents des agents",
+        SharedFile => "Fichiers",
     }
     Action {
         Read => "Lire",
@@ -208,6 +231,7 @@ labels! {
         Security => "Sécurité",
         Charter => "Charte de confidentialité",
         Maintenance => "Maintenance",
+        Files => "Documents et fichiers",
     }
 }
 
@@ -249,12 +273,12 @@ pub(crate) fn action_tone(action: ActivityAction) -> Tone {
     use ActivityAction as A;
     match action {
         A::Created | A::Restored | A::Imported | A::Validated => Tone::Success,
-        A::Updated | A::PasswordChanged | A::CharterAccepted | A::Computed | A::Invited => Tone::Info,
-        A::Archived | A::Cancelled | A::SessionsEnded | A::PrivateRead | A::PasswordResetAsked => {
+        A::Updated | A::Replaced | A::PasswordChanged | A::CharterAccepted | A::Computed | A::Invited => Tone::Info,
+        A::Archived | A::Cancelled | A::Rejected | A::SessionsEnded | A::PrivateRead | A::PasswordResetAsked => {
             Tone::Warning
         }
         A::LoginFailed | A::LoginBlocked => Tone::Danger,
-        A::Exported | A::LoggedIn | A::LoggedOut => Tone::Neutral,
+        A::Exported | A::Downloaded | A::LoggedIn | A::LoggedOut => Tone::Neutral,
     }
 }
 

@@ -317,6 +317,9 @@ fn opens(visit: &Visit, kind: EntityKind) -> bool {
         EntityKind::Setting => Resource::Setting,
         EntityKind::Slip => Resource::Payroll,
         EntityKind::Job => Resource::Queue,
+        EntityKind::Document => Resource::Document,
+        EntityKind::SharedFile => Resource::SharedFile,
+        EntityKind::Photo => Resource::Directory,
         EntityKind::Session | EntityKind::Transfer => return false,
     };
     visit.may_all(resource, Action::Read)

@@ -135,6 +135,7 @@ async fn log_in(
         password: password.to_owned(),
         limit_key: client.limit_key.clone(),
         address: client.ip.to_string(),
+        country: None,
         device: catalogue::device(agent),
         old_token,
         request_id: Some(client.request_id.clone()),

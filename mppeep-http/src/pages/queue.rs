@@ -238,6 +238,7 @@ fn row(visit: &Visit, job: &JobView) -> JobRow {
         (Some(mail), _) => (mail.subject.clone(), mail.to.clone()),
         (None, Queue::Mail) => ("Courriel illisible".to_owned(), String::new()),
         (None, Queue::Payroll) => ("Calcul d’un salaire".to_owned(), String::new()),
+        (None, Queue::Files) => ("Lecture d’un fichier".to_owned(), String::new()),
     };
     let (when, tone) = match job.state {
         JobState::Ready if job.run_at > visit.now => {
@@ -250,7 +251,7 @@ fn row(visit: &Visit, job: &JobView) -> JobRow {
     let reason = job.last_error.as_deref().unwrap_or_default();
     let error = match job.queue {
         _ if reason.is_empty() => String::new(),
-        Queue::Payroll => {
+        Queue::Payroll | Queue::Files => {
             catalogue::job_failure(reason).unwrap_or_else(|| catalogue::failure_cause(reason).to_owned())
         }
         Queue::Mail => catalogue::job_failure(reason).unwrap_or_else(|| reason.to_owned()),

@@ -86,6 +86,7 @@ pub(crate) fn a_session(number: u32, user: u32) -> NewSession {
         user_epoch: 0,
         device: "Firefox".to_owned(),
         address: "192.0.2.1".to_owned(),
+        country: None,
         lifetime: Duration::from_secs(3600),
     }
 }

@@ -393,6 +393,7 @@ impl World {
             password: password.to_owned(),
             limit_key: address.to_owned(),
             address: address.to_owned(),
+            country: None,
             device: "test".to_owned(),
             old_token: None,
             request_id: None,

@@ -148,6 +148,7 @@ pub(super) async fn mail(config: &Config, wired: &Wired, checks: &mut Vec<Check>
         let name = match depth.queue {
             Queue::Mail => "mail",
             Queue::Payroll => "payroll",
+            Queue::Files => "files",
         };
         let says = format!(
             "queue: {} waiting, {} in hand, {} failed for good",

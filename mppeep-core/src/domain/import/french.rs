@@ -118,7 +118,13 @@ fn rule_message(rule: &Rule, label: &str, given: &str) -> String {
         Rule::Taken => format!("{label} : « {given} » est déjà pris"),
         Rule::Mismatch { other } => format!("{label} ne s'accorde pas avec « {} »", label_of(other)),
         Rule::NotAllowed => format!("{label} ne peut pas être modifié"),
-        Rule::TooCommon | Rule::NoDayCounted | Rule::InUse { .. } => {
+        Rule::TooCommon
+        | Rule::NoDayCounted
+        | Rule::FileType { .. }
+        | Rule::FileContent { .. }
+        | Rule::EmptyFile
+        | Rule::Unreadable
+        | Rule::InUse { .. } => {
             format!("{label} : « {given} » est refusé")
         }
     }
@@ -212,8 +218,14 @@ fn rule_fix(rule: &Rule, no_column: bool) -> String {
         Rule::MustFollow { other, .. } => format!("Corrigez cette date ou « {} ».", label_of(other)),
         Rule::InFuture => "Écrivez une date passée.".to_owned(),
         Rule::Mismatch { other } => format!("Corrigez cette valeur ou « {} ».", label_of(other)),
-        Rule::Taken | Rule::NotAllowed | Rule::TooCommon | Rule::NoDayCounted | Rule::InUse { .. } => {
-            "Corrigez la valeur.".to_owned()
-        }
+        Rule::Taken
+        | Rule::NotAllowed
+        | Rule::TooCommon
+        | Rule::NoDayCounted
+        | Rule::FileType { .. }
+        | Rule::FileContent { .. }
+        | Rule::EmptyFile
+        | Rule::Unreadable
+        | Rule::InUse { .. } => "Corrigez la valeur.".to_owned(),
     }
 }

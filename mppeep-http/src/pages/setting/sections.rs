@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use mppeep_core::domain::absence::AbsenceType;
 use mppeep_core::domain::calendar::CountingMode;
+use mppeep_core::domain::document::DocumentKind;
 use mppeep_core::domain::evaluation::Criterion;
 use mppeep_core::domain::grade::{Grade, GradeCategory};
 use mppeep_core::domain::settings::{RetirementMode, Settings, SettingsSection};
@@ -82,6 +83,23 @@ fn leaves(section: SettingsSection) -> Vec<(String, Leaf)> {
                 Leaf::Amount,
             ));
             leaves.extend(plain(&["deduction_basis_points"], Leaf::Number));
+            leaves
+        }
+        S::Files => {
+            let mut leaves = plain(
+                &[
+                    "max_upload_mib",
+                    "quota_gib",
+                    "retention_days",
+                    "expiry_notice_days",
+                ],
+                Leaf::Number,
+            );
+            leaves.extend(
+                DocumentKind::ALL
+                    .iter()
+                    .map(|kind| (format!("mandatory_documents.{}", kind.code()), Leaf::Flag)),
+            );
             leaves
         }
         S::Security => plain(&["password_min_length", "idle_minutes"], Leaf::Number),
@@ -203,6 +221,9 @@ pub(super) const fn effect(section: SettingsSection) -> &'static str {
         S::Payroll => {
             "Les bulletins déjà calculés ne changent pas ; un nouveau calcul suit les nouvelles valeurs. Les valeurs d’origine viennent de la presse : vérifiez-les dans les textes."
         }
+        S::Files => {
+            "La taille et l’espace valent pour les prochains dépôts. Les pièces obligatoires et les échéances se lisent aussitôt sur la page « Documents »."
+        }
         S::Security => {
             "La fermeture après inactivité s’applique aussitôt, aussi aux sessions ouvertes. La longueur vaut pour les nouveaux mots de passe."
         }
@@ -226,6 +247,7 @@ pub(super) fn form(section: SettingsSection, values: &Values, errors: &FormError
         SettingsSection::Evaluations => build.evaluations(),
         SettingsSection::Retirement => build.retirement(),
         SettingsSection::Payroll => build.payroll(),
+        SettingsSection::Files => build.files(),
         SettingsSection::Security => build.security(),
         SettingsSection::Charter => build.charter(),
         SettingsSection::Maintenance => build.maintenance(),
@@ -285,6 +307,29 @@ impl Build<'_> {
                     ),
                 ],
             ),
+        ]
+    }
+
+    fn files(&self) -> Vec<Section> {
+        let mandatory = DocumentKind::ALL
+            .iter()
+            .map(|kind| self.flag(&format!("mandatory_documents.{}", kind.code()), kind.label()))
+            .collect();
+        vec![
+            Section::new(
+                "Dépôts",
+                vec![
+                    self.number("max_upload_mib", "Taille d’un dépôt", "Mio au plus"),
+                    self.number("quota_gib", "Espace pour tous les contenus", "Gio"),
+                    self.number(
+                        "retention_days",
+                        "Fichiers archivés supprimés après",
+                        "jours (0 : jamais)",
+                    ),
+                    self.number("expiry_notice_days", "Échéance proche à partir de", "jours"),
+                ],
+            ),
+            Section::new("Pièces obligatoires de chaque dossier", mandatory),
         ]
     }
 

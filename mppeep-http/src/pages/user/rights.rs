@@ -132,6 +132,7 @@ fn applies(actor: &Actor, holder: Holder, reach: Reach) -> bool {
             Reach::Everything => true,
             Reach::Demonstration => actor.demonstration,
             Reach::Units => !actor.departments.is_empty(),
+            Reach::Made => actor.user.is_some(),
             Reach::Own => actor.personnel.is_some(),
         }
 }

@@ -41,7 +41,7 @@ use mppeep_core::services::settings::SettingsService;
 use mppeep_core::services::traffic::TrafficService;
 use mppeep_core::services::users::UserService;
 use mppeep_core::services::{Context, ServiceError};
-use utoipa::openapi::OpenApi;
+use serde_json::Value;
 use utoipa_axum::routes;
 
 use crate::assets;
@@ -51,11 +51,12 @@ use crate::health::{self, ComponentHealth, Readiness};
 use crate::live::{self, Live};
 use crate::middleware::context::{Contexts, RequestContext};
 use crate::middleware::forgery::Origin;
+use crate::middleware::observe::RequestObserver;
 use crate::middleware::peer::{ClientIpHeader, Network};
 use crate::middleware::session::Authenticate;
 use crate::middleware::{
-    body, compression, context, deadline, forgery, guard, headers, limits, negotiate, session, shedding,
-    traffic,
+    body, compression, context, deadline, forgery, guard, headers, limits, negotiate, observe, session,
+    shedding, traffic,
 };
 use crate::problem::ErrorPageRenderer;
 use crate::routes::{LOGIN_PATH, Needs, RouteTable, get, see_other};
@@ -262,6 +263,8 @@ pub struct EdgeSettings {
     pub max_requests: usize,
     /// How long a request may be worked on.
     pub request_deadline: Duration,
+    /// Is told of every request.
+    pub observer: Arc<dyn RequestObserver>,
 }
 
 /// Every route of the server.
@@ -279,19 +282,19 @@ pub(crate) fn table() -> RouteTable {
 }
 
 /// The API's description (OpenAPI 3.1).
-pub fn openapi(urls: &Urls) -> OpenApi {
+pub fn openapi(urls: &Urls) -> Value {
     let mut document = table().describe(api::document());
     document.servers = Some(vec![utoipa::openapi::Server::new(if urls.root().is_empty() {
         "/"
     } else {
         urls.root()
     })]);
-    document
+    api::complete(serde_json::to_value(document).unwrap_or_default())
 }
 
 /// The same as JSON text.
 pub fn openapi_json(urls: &Urls) -> String {
-    openapi(urls).to_pretty_json().unwrap_or_default()
+    serde_json::to_string_pretty(&openapi(urls)).unwrap_or_default()
 }
 
 /// The application as a service: its routes with every layer around them.
@@ -351,6 +354,7 @@ pub fn router(
         .layer(from_fn_with_state(error_page, negotiate::layer))
         .layer(compression::layer())
         .layer(from_fn(headers::layer))
+        .layer(from_fn_with_state(settings.observer, observe::layer))
         .layer(from_fn_with_state(Arc::new(contexts), context::layer))
 }
 
@@ -368,11 +372,12 @@ async fn to_start(State(state): State<AppState>) -> Response {
 }
 
 async fn static_file(State(state): State<AppState>, request: Request) -> Response {
+    let (request, _) = request.into_parts();
     let path = state
         .urls
-        .below_root(request.uri().path())
+        .below_root(request.uri.path())
         .and_then(|path| path.strip_prefix("/static/"));
-    assets::serve(path.unwrap_or_default(), request.headers())
+    assets::serve(path.unwrap_or_default(), &request)
 }
 
 struct Sessions(Arc<Services>);

@@ -21,5 +21,7 @@ pub use app::{AppState, EdgeSettings, ServicePorts, Services, openapi, openapi_j
 pub use extract::session_cookie::CookieSecurity;
 pub use health::{ComponentHealth, Readiness};
 pub use letters::FrenchLetters;
-pub use middleware::{ClientIpHeader, Network, Origin, Transport};
+pub use middleware::{
+    ClientIpHeader, Network, ObservedRequest, Origin, RequestObserver, Transport, Unobserved,
+};
 pub use urls::Urls;

@@ -4,17 +4,18 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use mppeep_core::ports::clock::SystemEntropy;
 use mppeep_core::ports::rate_limiter::Gcra;
 use mppeep_core::services::users::FirstAdministrator;
-use mppeep_http::{AppState, CookieSecurity, EdgeSettings, Urls};
+use mppeep_http::{AppState, CookieSecurity, EdgeSettings, Readiness, Urls};
+use tokio::net::TcpListener;
 
 use super::demo;
 use crate::background::Background;
 use crate::cli::Serve;
 use crate::config::{Config, Rate};
-use crate::server::{self, ServerSettings};
+use crate::server::{self, Certificates, Connections, Endpoint, Listeners, Reloads, ServerSettings, systemd};
 use crate::signals::Signals;
 use crate::terminal::say;
 use crate::wiring::database::Patience;
@@ -22,9 +23,9 @@ use crate::wiring::{self, Wired};
 
 pub(crate) async fn run(config: &Config, serve: &Serve) -> anyhow::Result<ExitCode> {
     // Bound first: a taken address is told before anything is opened, and early clients wait instead of failing.
-    let listener =
-        server::bind(config.listen).with_context(|| format!("cannot listen on address {}", config.listen))?;
-    let mut signals = Signals::new()?;
+    let listeners = Listeners::open(config.listen, config.redirect.as_ref().map(|to| to.listen))?;
+    let certificates = config.tls.as_ref().map(Certificates::load).transpose()?;
+    let signals = Signals::new()?;
     if config.cookie_security == CookieSecurity::Never {
         tracing::warn!("the session cookie is sent over plain HTTP as well: cookie_secure is never");
     }
@@ -37,6 +38,27 @@ pub(crate) async fn run(config: &Config, serve: &Serve) -> anyhow::Result<ExitCo
     } else {
         first_administrator(config, &wired).await?;
     }
+    tokio::select! {
+        served = until_ended(config, serve, wired, listeners, certificates.map(Arc::new), &signals) => {
+            served?;
+            Ok(ExitCode::SUCCESS)
+        }
+        () = signals.again() => {
+            tracing::warn!("asked a second time to end: what runs is cut");
+            Ok(ExitCode::FAILURE)
+        }
+    }
+}
+
+/// Serves until a signal, and then until what runs has ended.
+async fn until_ended(
+    config: &Config,
+    serve: &Serve,
+    wired: Wired,
+    listeners: Listeners,
+    certificates: Option<Arc<Certificates>>,
+    signals: &Signals,
+) -> anyhow::Result<()> {
     let background = Background::start(config, &wired, !serve.no_worker);
     let urls = Urls::new(&config.root_path);
     let store = Arc::clone(&wired.ports.store);
@@ -45,24 +67,62 @@ pub(crate) async fn run(config: &Config, serve: &Serve) -> anyhow::Result<ExitCo
         .with_components(background.components());
     let readiness = Arc::clone(&state.readiness);
     let router = mppeep_http::router(state, edge(config), Arc::clone(&wired.limiter), &SystemEntropy);
-    let address = listener.local_addr()?;
-    tracing::info!(%address, root = config.root_path, "listening");
+    let settings = ServerSettings::usual(config.max_connections, config.trusted_proxies.clone());
+    let connections = Connections::default();
+    let _reloads = certificates.as_ref().map(Reloads::start).transpose()?;
+    let address = listeners.main.local_addr()?;
+    tracing::info!(%address, root = config.root_path, tls = certificates.is_some(), "listening");
+    let redirects = redirects(config, listeners.redirect, &settings, &readiness, signals)?;
+    let _watchdog = systemd::watch(connections.clone());
+    systemd::ready();
     let work = background.end_work();
-    let stop = async move {
+    let stop = async {
         signals.any().await;
+        systemd::stopping();
         work.send_replace(true);
     };
-    server::serve(
-        listener,
+    let endpoint = Endpoint {
+        listener: listeners.main,
         router,
-        ServerSettings::usual(config.max_connections),
-        readiness,
-        stop,
-    )
-    .await;
+        certificates,
+        connections,
+    };
+    tokio::join!(server::serve(endpoint, settings, readiness, stop), redirects);
     background.end().await;
     wired.close().await;
-    Ok(ExitCode::SUCCESS)
+    Ok(())
+}
+
+/// Sends those who come without https to it, where that is wanted.
+fn redirects(
+    config: &Config,
+    listener: Option<TcpListener>,
+    settings: &ServerSettings,
+    readiness: &Arc<Readiness>,
+    signals: &Signals,
+) -> anyhow::Result<impl Future<Output = ()> + use<>> {
+    let wanted = config.redirect.as_ref().zip(listener);
+    let served = match wanted {
+        None => None,
+        Some((to, listener)) => {
+            let address = listener.local_addr()?;
+            tracing::info!(%address, to = %to.origin, "redirecting");
+            let endpoint = Endpoint {
+                listener,
+                router: server::redirect(&to.origin),
+                certificates: None,
+                connections: Connections::default(),
+            };
+            let (readiness, signals) = (Arc::clone(readiness), signals.clone());
+            let settings = settings.of_redirects();
+            Some(async move { server::serve(endpoint, settings, readiness, signals.any()).await })
+        }
+    };
+    Ok(async {
+        if let Some(served) = served {
+            served.await;
+        }
+    })
 }
 
 fn edge(config: &Config) -> EdgeSettings {
@@ -87,6 +147,7 @@ fn edge(config: &Config) -> EdgeSettings {
         user_limit: limit("user", config.user_rate),
         max_requests: config.max_requests,
         request_deadline: config.request_deadline,
+        observer: Arc::new(mppeep_http::Unobserved),
     }
 }
 

@@ -1,14 +1,13 @@
-//! Who asks, through what, under which number; the request's span and its one line in the access log.
+//! Who asks, through what, under which number; and the request's span in the log.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
 
-use axum::extract::{ConnectInfo, MatchedPath, Request, State};
+use axum::extract::{ConnectInfo, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use tracing::Instrument as _;
 
 use super::peer::{ClientIpHeader, Network};
@@ -180,32 +179,12 @@ fn forwarded_https(headers: &HeaderMap) -> Option<bool> {
     Some(scheme == "https")
 }
 
-/// The address for the log: the route, else the path without what may be a secret or a name.
-fn logged_path(matched: Option<&MatchedPath>, path: &str) -> String {
-    if let Some(matched) = matched {
-        return matched.as_str().to_owned();
-    }
-    let short = |segment: &str| {
-        let plain = segment.len() <= 36
-            && segment
-                .bytes()
-                .all(|byte| byte.is_ascii_graphic() && byte != b'@');
-        if plain {
-            segment.to_owned()
-        } else {
-            "…".to_owned()
-        }
-    };
-    path.split('/').take(8).map(short).collect::<Vec<_>>().join("/")
-}
-
 /// The outermost layer.
 pub(crate) async fn layer(
     State(contexts): State<Arc<Contexts>>,
     mut request: Request,
     next: Next,
 ) -> Response {
-    let started = Instant::now();
     let peer = request
         .extensions()
         .get::<ConnectInfo<SocketAddr>>()
@@ -213,42 +192,12 @@ pub(crate) async fn layer(
     let secure = request.extensions().get::<Transport>() == Some(&Transport::Tls);
     let context = Arc::new(contexts.make(peer, secure, request.uri().path(), request.headers()));
     request.extensions_mut().insert(Arc::clone(&context));
-    let method = request.method().clone();
-    let route = logged_path(request.extensions().get::<MatchedPath>(), request.uri().path());
     let span = tracing::info_span!("request", request_id = %context.request_id);
-    let mut response = next.run(request).instrument(span.clone()).await;
+    let mut response = next.run(request).instrument(span).await;
     if let Ok(value) = HeaderValue::from_str(&context.request_id) {
         response.headers_mut().insert(REQUEST_ID, value);
     }
-    let status = response.status();
-    let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-    let user = context.user.get().map(String::as_str);
-    let cf_ray = context.cf_ray.as_deref();
-    let _entered = span.enter();
-    // Addresses are personal: they are kept for what changes something, and for what is refused.
-    let client = (is_refusal(status) || !method.is_safe()).then(|| context.client.to_string());
-    macro_rules! line {
-        ($level:ident, $message:literal) => {
-            tracing::$level!(
-                target: "access", request_id = %context.request_id, %method, route, status = status.as_u16(), duration_ms, client, cf_ray, user, $message
-            )
-        };
-    }
-    if is_refusal(status) {
-        line!(warn, "request refused");
-    } else if status.is_server_error() {
-        line!(error, "request failed");
-    } else {
-        line!(info, "request");
-    }
     response
-}
-
-fn is_refusal(status: StatusCode) -> bool {
-    matches!(
-        status,
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS
-    )
 }
 
 #[cfg(test)]
@@ -402,13 +351,6 @@ mod tests {
             client(header, "192.0.2.1", &[("cf-ray", "8a1b-CDG")]).cf_ray,
             None
         );
-    }
-
-    #[test]
-    fn what_may_be_a_secret_is_not_logged() {
-        assert_eq!(logged_path(None, "/mppeep/none"), "/mppeep/none");
-        let path = "/mppeep/sess_07_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA/me@example.org";
-        assert_eq!(logged_path(None, path), "/mppeep/…/…");
     }
 
     #[test]

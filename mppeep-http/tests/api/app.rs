@@ -106,6 +106,7 @@ impl TestApp {
             user_limit: None,
             max_requests: 64,
             request_deadline: std::time::Duration::from_secs(30),
+            observer: Arc::new(mppeep_http::Unobserved),
         };
         let router = router(
             state,

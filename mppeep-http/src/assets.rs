@@ -4,12 +4,21 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 
+use crate::middleware::compression::AsItIs;
 use crate::problem::Problem;
+use range::Wanted;
+
+mod range;
 
 /// How long a static file may be kept: its address changes with its content.
 const CACHE_CONTROL: HeaderValue = HeaderValue::from_static("public, max-age=2592000, immutable");
+
+/// How long it is kept under the address of another content: while servers are renewed one after the other, a page of
+/// one may ask another one for its files, and what that one has must not be kept as what was asked for.
+const OTHER_CONTENT: HeaderValue = HeaderValue::from_static("no-store");
 
 /// One static file.
 #[derive(Debug)]
@@ -41,9 +50,18 @@ pub(crate) fn find(path: &str) -> Option<&'static Asset> {
 }
 
 /// Answers GET and HEAD for the file `path`, as the client wrote it: an encoded spelling names no file.
-pub(crate) fn serve(path: &str, headers: &HeaderMap) -> Response {
+pub(crate) fn serve(path: &str, request: &http::request::Parts) -> Response {
     match find(path) {
-        Some(asset) => respond(asset, headers),
+        Some(asset) => {
+            let mut response = respond(asset, &request.method, &request.headers);
+            let asked = request.uri.query().and_then(version);
+            if asked.is_some_and(|version| version != asset.hash) {
+                response
+                    .headers_mut()
+                    .insert(header::CACHE_CONTROL, OTHER_CONTENT);
+            }
+            response
+        }
         None => {
             let mut response = Problem::not_found().into_response();
             response
@@ -54,31 +72,65 @@ pub(crate) fn serve(path: &str, headers: &HeaderMap) -> Response {
     }
 }
 
-fn respond(asset: &'static Asset, request: &HeaderMap) -> Response {
-    let etag = format!("W/\"{}\"", asset.hash);
+/// The content that an address asks for.
+fn version(query: &str) -> Option<&str> {
+    query.split('&').find_map(|pair| pair.strip_prefix("v="))
+}
+
+fn respond(asset: &'static Asset, method: &Method, request: &HeaderMap) -> Response {
     let modified = UNIX_EPOCH + Duration::from_secs(asset.modified);
-    let unchanged = is_unchanged(request, asset.hash, modified);
     let mut response = Response::new(Body::empty());
+    response.extensions_mut().insert(AsItIs);
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, CACHE_CONTROL);
     headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
-    if let Ok(value) = HeaderValue::from_str(&etag) {
+    headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    // Weak: the codings of one content share it, and a tunnel may send the content in a coding of its own.
+    if let Ok(value) = HeaderValue::from_str(&format!("W/\"{}\"", asset.hash)) {
         headers.insert(header::ETAG, value);
     }
     if let Ok(value) = HeaderValue::from_str(&httpdate::fmt_http_date(modified)) {
         headers.insert(header::LAST_MODIFIED, value);
     }
-    if unchanged {
+    if is_unchanged(request, asset.hash, modified) {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         return response;
     }
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(asset.mime));
-    let (bytes, coding) = choose(asset, request);
+    let whole = asset.identity.len();
+    let plain = Weights::read(request).takes_identity();
+    let wanted = if *method == Method::GET && plain {
+        Wanted::read(request, whole, modified)
+    } else {
+        Wanted::Whole
+    };
+    let (bytes, coding) = match wanted {
+        Wanted::Whole => choose(asset, request),
+        Wanted::Part { first, last } => {
+            *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+            let place = format!("bytes {first}-{last}/{whole}");
+            if let Ok(value) = HeaderValue::from_str(&place) {
+                response.headers_mut().insert(header::CONTENT_RANGE, value);
+            }
+            (asset.identity.get(first..=last).unwrap_or_default(), None)
+        }
+        Wanted::Nowhere => return nowhere(whole),
+    };
+    let headers = response.headers_mut();
     if let Some(coding) = coding {
         headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(coding));
     }
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(bytes.len()));
-    *response.body_mut() = Body::from(bytes);
+    *response.body_mut() = Body::from(Bytes::from_static(bytes));
+    response
+}
+
+/// 416: the range lies behind the end of the file.
+fn nowhere(whole: usize) -> Response {
+    let mut response = Problem::of_status(StatusCode::RANGE_NOT_SATISFIABLE).into_response();
+    if let Ok(value) = HeaderValue::from_str(&format!("bytes */{whole}")) {
+        response.headers_mut().insert(header::CONTENT_RANGE, value);
+    }
     response
 }
 
@@ -157,6 +209,11 @@ impl Weights {
         weights
     }
 
+    /// Whether the content may come as it is.
+    fn takes_identity(&self) -> bool {
+        self.of("identity").or(self.any) != Some(0)
+    }
+
     fn of(&self, coding: &str) -> Option<u16> {
         self.listed
             .iter()
@@ -193,6 +250,82 @@ mod tests {
             headers.append(*name, HeaderValue::from_str(value).unwrap());
         }
         headers
+    }
+
+    fn parts(uri: &str) -> http::request::Parts {
+        http::Request::get(uri).body(()).unwrap().into_parts().0
+    }
+
+    #[test]
+    fn another_content_is_not_kept_under_an_address() {
+        let asset = ASSETS.first().unwrap();
+        for (query, kept) in [
+            (String::new(), true),
+            (format!("?v={}", asset.hash), true),
+            (format!("?a=b&v={}", asset.hash), true),
+            ("?a=b".to_owned(), true),
+            ("?v=".to_owned(), false),
+            ("?v=0123456789abcdef".to_owned(), false),
+        ] {
+            let response = serve(
+                asset.path,
+                &parts(&format!("/mppeep/static/{}{query}", asset.path)),
+            );
+            assert_eq!(response.status(), StatusCode::OK);
+            let found = &response.headers()[header::CACHE_CONTROL];
+            assert_eq!(*found == CACHE_CONTROL, kept, "{query}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn a_range_is_of_the_content_as_it_is() {
+        let range = ("range", "bytes=1-3");
+        for (method, pairs, status, place, length) in [
+            (Method::GET, vec![range], 206, Some("bytes 1-3/8"), "3"),
+            (
+                Method::GET,
+                vec![range, ("accept-encoding", "br, gzip")],
+                206,
+                Some("bytes 1-3/8"),
+                "3",
+            ),
+            // Who refuses the content as it is gets the whole of what he takes.
+            (
+                Method::GET,
+                vec![range, ("accept-encoding", "br, identity;q=0")],
+                200,
+                None,
+                "2",
+            ),
+            (Method::HEAD, vec![range], 200, None, "8"),
+            (Method::GET, vec![range, ("if-none-match", "*")], 304, None, ""),
+            (
+                Method::GET,
+                vec![("range", "bytes=8-")],
+                416,
+                Some("bytes */8"),
+                "",
+            ),
+        ] {
+            let response = respond(&SAMPLE, &method, &request(&pairs));
+            assert_eq!(response.status(), status, "{method} {pairs:?}");
+            let text = |name: header::HeaderName| {
+                let value = response.headers().get(name);
+                value.map(|value| value.to_str().unwrap().to_owned())
+            };
+            assert_eq!(
+                text(header::CONTENT_RANGE).as_deref(),
+                place,
+                "{method} {pairs:?}"
+            );
+            if !length.is_empty() {
+                assert_eq!(
+                    text(header::CONTENT_LENGTH).as_deref(),
+                    Some(length),
+                    "{method} {pairs:?}"
+                );
+            }
+        }
     }
 
     #[test]
@@ -244,7 +377,7 @@ mod tests {
             ),
             (vec![], false),
         ] {
-            let response = respond(&SAMPLE, &request(&pairs));
+            let response = respond(&SAMPLE, &Method::GET, &request(&pairs));
             let expected = if unchanged {
                 StatusCode::NOT_MODIFIED
             } else {
@@ -274,7 +407,7 @@ mod tests {
             "css%2Fstyle.css",
             "a\0b",
         ] {
-            let response = serve(path, &HeaderMap::new());
+            let response = serve(path, &parts(""));
             assert_eq!(response.status(), StatusCode::NOT_FOUND, "{path:?}");
             assert_eq!(response.headers()[header::CACHE_CONTROL], "no-store");
         }

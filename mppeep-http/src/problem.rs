@@ -60,6 +60,10 @@ pub struct ProblemBody {
     /// One entry for each field that is wrong.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<FieldError>,
+    /// Number of the request, for whoever reads the log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "8f1e2d3c4b5a6978-ABJ")]
+    pub request_id: Option<String>,
 }
 
 /// An answer that is an error.
@@ -255,7 +259,17 @@ impl Problem {
             status: self.0.status.as_u16(),
             detail: self.0.detail.clone(),
             errors: self.0.errors.clone(),
+            request_id: None,
         }
+    }
+
+    /// The document with the number of the request, as it is sent.
+    pub(crate) fn document(&self, request_id: &str) -> Vec<u8> {
+        let body = ProblemBody {
+            request_id: Some(request_id.to_owned()),
+            ..self.body()
+        };
+        serde_json::to_vec(&body).unwrap_or_default()
     }
 
     /// The same as a page.
@@ -395,11 +409,13 @@ fn code_of(status: StatusCode) -> &'static str {
         StatusCode::PRECONDITION_FAILED => "precondition-failed",
         StatusCode::PAYLOAD_TOO_LARGE => "too-large",
         StatusCode::UNSUPPORTED_MEDIA_TYPE => "unsupported-media-type",
+        StatusCode::RANGE_NOT_SATISFIABLE => "range-not-satisfiable",
         StatusCode::UNPROCESSABLE_ENTITY => "invalid",
         StatusCode::PRECONDITION_REQUIRED => "precondition-required",
         StatusCode::TOO_MANY_REQUESTS => "too-many-requests",
         StatusCode::NOT_IMPLEMENTED => "not-implemented",
         StatusCode::SERVICE_UNAVAILABLE => "unavailable",
+        StatusCode::INSUFFICIENT_STORAGE => "storage-full",
         status if status.is_server_error() => "internal",
         _ => "refused",
     }
@@ -417,11 +433,13 @@ fn title_of(status: StatusCode) -> &'static str {
         StatusCode::PRECONDITION_FAILED => "Données modifiées entre-temps",
         StatusCode::PAYLOAD_TOO_LARGE => "Contenu trop volumineux",
         StatusCode::UNSUPPORTED_MEDIA_TYPE => "Format de contenu non accepté",
+        StatusCode::RANGE_NOT_SATISFIABLE => "Partie de fichier introuvable",
         StatusCode::UNPROCESSABLE_ENTITY => "Données non valides",
         StatusCode::PRECONDITION_REQUIRED => "Version requise",
         StatusCode::TOO_MANY_REQUESTS => "Trop de requêtes",
         StatusCode::NOT_IMPLEMENTED => "Méthode inconnue",
         StatusCode::SERVICE_UNAVAILABLE => "Service momentanément indisponible",
+        StatusCode::INSUFFICIENT_STORAGE => "Espace de stockage insuffisant",
         status if status.is_server_error() => "Erreur interne",
         _ => "Requête refusée",
     }

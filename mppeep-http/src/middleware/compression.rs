@@ -8,6 +8,10 @@ use tower_http::compression::{CompressionLayer, CompressionLevel};
 #[derive(Debug, Clone, Copy)]
 pub struct ShowsSecret;
 
+/// Marks an answer whose coding was chosen when it was made.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct AsItIs;
+
 type Check = fn(StatusCode, Version, &HeaderMap, &Extensions) -> bool;
 
 /// Brotli and gzip at a speed that suits pages made on demand.
@@ -21,7 +25,18 @@ pub(crate) fn layer() -> CompressionLayer<And<SizeAbove, Check>> {
 }
 
 fn is_compressible(_: StatusCode, _: Version, headers: &HeaderMap, extensions: &Extensions) -> bool {
-    if extensions.get::<ShowsSecret>().is_some() || headers.contains_key(header::CONTENT_ENCODING) {
+    if extensions.get::<ShowsSecret>().is_some() || extensions.get::<AsItIs>().is_some() {
+        return false;
+    }
+    // Coded already; a part of something; the beginning or the end of a session.
+    if [
+        header::CONTENT_ENCODING,
+        header::CONTENT_RANGE,
+        header::SET_COOKIE,
+    ]
+    .iter()
+    .any(|name| headers.contains_key(name))
+    {
         return false;
     }
     let Some(kind) = headers
@@ -70,6 +85,27 @@ mod tests {
                 get(move || async move { ([(header::CONTENT_TYPE, "image/png")], text) }),
             )
             .route(
+                "/session",
+                get(move || async move { ([(header::SET_COOKIE, "session_id=x")], Html("é".repeat(4000))) }),
+            )
+            .route(
+                "/file",
+                get(move || async move { (axum::Extension(AsItIs), Html("é".repeat(4000))) }),
+            )
+            .route(
+                "/events",
+                get(move || async move { ([(header::CONTENT_TYPE, "text/event-stream")], "é".repeat(4000)) }),
+            )
+            .route(
+                "/part",
+                get(move || async move {
+                    (
+                        [(header::CONTENT_RANGE, "bytes 0-7999/9000")],
+                        Html("é".repeat(4000)),
+                    )
+                }),
+            )
+            .route(
                 "/secret",
                 get(move || async move {
                     let mut response = Html(secret).into_response();
@@ -106,8 +142,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn small_answers_pictures_and_secrets_are_not() {
-        for path in ["/small", "/photo", "/secret"] {
+    async fn small_answers_pictures_streams_and_secrets_are_not() {
+        for path in [
+            "/small", "/photo", "/secret", "/session", "/file", "/events", "/part",
+        ] {
             let (headers, _) = ask(path, "br, gzip").await;
             assert!(!headers.contains_key(header::CONTENT_ENCODING), "{path}");
         }

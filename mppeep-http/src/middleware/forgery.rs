@@ -8,6 +8,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, Method, header};
 
+use super::context::RequestContext;
 use super::guard::effective_host;
 use crate::problem::Problem;
 
@@ -80,7 +81,15 @@ impl std::fmt::Display for Origin {
 /// Refuses forged requests with 403, before anything of them is used.
 pub(crate) async fn layer(State(origins): State<Arc<[Origin]>>, request: Request, next: Next) -> Response {
     let host = effective_host(&request);
-    match check(request.method(), request.headers(), host.as_deref(), &origins) {
+    let here = Here {
+        host: host.as_deref(),
+        https: request
+            .extensions()
+            .get::<Arc<RequestContext>>()
+            .is_some_and(|context| context.https),
+        origins: &origins,
+    };
+    match check(request.method(), request.headers(), &here) {
         Ok(()) => next.run(request).await,
         Err(reason) => {
             tracing::warn!(reason, "a cross-site request was refused");
@@ -91,19 +100,30 @@ pub(crate) async fn layer(State(origins): State<Arc<[Origin]>>, request: Request
     }
 }
 
-fn check(
-    method: &Method,
-    headers: &HeaderMap,
-    host: Option<&str>,
-    origins: &[Origin],
-) -> Result<(), &'static str> {
+/// What this site is called, as far as a request tells.
+struct Here<'a> {
+    /// Where the request was sent.
+    host: Option<&'a str>,
+    /// Whether it came by https: then a page that came in the clear is another site, whose host anybody could be.
+    https: bool,
+    /// Names from the configuration.
+    origins: &'a [Origin],
+}
+
+impl Here<'_> {
+    fn is(&self, text: &str) -> bool {
+        text.parse::<Origin>().is_ok_and(|origin| {
+            let named = self.host.is_some_and(|host| origin.is_host(host));
+            (named && (origin.is_https() || !self.https)) || self.origins.contains(&origin)
+        })
+    }
+}
+
+fn check(method: &Method, headers: &HeaderMap, here: &Here<'_>) -> Result<(), &'static str> {
     if matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) {
         return Ok(());
     }
-    let ours = |text: &str| {
-        text.parse::<Origin>()
-            .is_ok_and(|origin| host.is_some_and(|host| origin.is_host(host)) || origins.contains(&origin))
-    };
+    let ours = |text: &str| here.is(text);
     let all = |name: &str, right: &dyn Fn(&str) -> bool| {
         headers
             .get_all(name)
@@ -138,7 +158,12 @@ mod tests {
             headers.append(*name, HeaderValue::from_str(value).unwrap());
         }
         let origins = ["https://mppeep.example".parse().unwrap()];
-        check(&Method::POST, &headers, Some(host), &origins).is_ok()
+        let here = Here {
+            host: Some(host),
+            https: false,
+            origins: &origins,
+        };
+        check(&Method::POST, &headers, &here).is_ok()
     }
 
     #[test]
@@ -220,15 +245,41 @@ mod tests {
     }
 
     #[test]
+    fn a_page_in_the_clear_is_another_site_than_one_by_https() {
+        let verdict = |https: bool, origin: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert("origin", HeaderValue::from_static(origin));
+            let origins = ["http://intranet.example".parse().unwrap()];
+            let here = Here {
+                host: Some("shared.example"),
+                https,
+                origins: &origins,
+            };
+            check(&Method::POST, &headers, &here).is_ok()
+        };
+        assert!(verdict(true, "https://shared.example"));
+        assert!(!verdict(true, "http://shared.example"));
+        assert!(verdict(false, "http://shared.example"));
+        // A proxy that does not tell the scheme is no reason to refuse its visitors.
+        assert!(verdict(false, "https://shared.example"));
+        assert!(verdict(true, "http://intranet.example"), "as configured");
+    }
+
+    #[test]
     fn reading_is_never_refused() {
         let mut headers = HeaderMap::new();
         headers.insert("sec-fetch-site", HeaderValue::from_static("cross-site"));
         headers.insert("origin", HeaderValue::from_static("https://evil.example"));
+        let here = Here {
+            host: Some("mppeep.test"),
+            https: false,
+            origins: &[],
+        };
         for method in [Method::GET, Method::HEAD, Method::OPTIONS] {
-            assert!(check(&method, &headers, Some("mppeep.test"), &[]).is_ok());
+            assert!(check(&method, &headers, &here).is_ok());
         }
         for method in [Method::POST, Method::PUT, Method::PATCH, Method::DELETE] {
-            assert!(check(&method, &headers, Some("mppeep.test"), &[]).is_err());
+            assert!(check(&method, &headers, &here).is_err());
         }
     }
 }

@@ -40,6 +40,13 @@ const FIXED: [(HeaderName, HeaderValue); 8] = [
     ),
 ];
 
+/// What an answer may say for itself.
+const OWN: [HeaderName; 3] = [
+    header::REFERRER_POLICY,
+    header::CONTENT_SECURITY_POLICY,
+    header::X_FRAME_OPTIONS,
+];
+
 /// Two years; only ever said over https (RFC 6797 §7.2).
 const TRANSPORT: HeaderValue = HeaderValue::from_static("max-age=63072000");
 
@@ -55,8 +62,8 @@ pub(crate) async fn layer(request: Request, next: Next) -> Response {
 
 fn write(headers: &mut HeaderMap, https: bool) {
     for (name, value) in FIXED {
-        // A page whose address is a secret says less than this.
-        if name == header::REFERRER_POLICY && headers.contains_key(&name) {
+        // A page whose address is a secret says less than this; a file that is shown may do less than a page.
+        if OWN.contains(&name) && headers.contains_key(&name) {
             continue;
         }
         headers.insert(name, value);

@@ -6,14 +6,13 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderMap, HeaderValue, Method, header};
+use http::{HeaderMap, HeaderValue, header};
 
 use super::context::{Area, RequestContext};
 use crate::problem::{ErrorPageRenderer, Problem};
 
 pub(crate) async fn layer(State(render): State<ErrorPageRenderer>, request: Request, next: Next) -> Response {
     let context = request.extensions().get::<Arc<RequestContext>>().cloned();
-    let is_head = request.method() == Method::HEAD;
     let wants_json = wants_json(request.headers());
     let response = next.run(request).await;
     let status = response.status();
@@ -25,27 +24,32 @@ pub(crate) async fn layer(State(render): State<ErrorPageRenderer>, request: Requ
     let Some(problem) = problem.or_else(|| is_bare(&response).then(|| Problem::of_status(status))) else {
         return response;
     };
-    let as_page = context.area != Area::Api && context.area != Area::Health && !wants_json;
-    if !as_page && response.extensions().get::<Problem>().is_some() {
-        return response;
-    }
+    let as_page = !matches!(context.area, Area::Api | Area::Health) && !wants_json;
     let (parts, _) = response.into_parts();
     let mut answer = problem.clone().into_response();
-    if as_page {
-        let page = problem.page(render, &context.request_id, &context.urls);
+    *answer.body_mut() = if as_page {
         answer.headers_mut().insert(
             header::CONTENT_TYPE,
             HeaderValue::from_static("text/html; charset=utf-8"),
         );
         answer.headers_mut().remove(header::WWW_AUTHENTICATE);
-        *answer.body_mut() = if is_head { Body::empty() } else { Body::from(page) };
-    }
-    for (name, value) in &parts.headers {
-        if name != header::CONTENT_TYPE && name != header::CONTENT_LENGTH && name != header::WWW_AUTHENTICATE
-        {
-            answer.headers_mut().insert(name.clone(), value.clone());
+        Body::from(problem.page(render, &context.request_id, &context.urls))
+    } else {
+        Body::from(problem.document(&context.request_id))
+    };
+    let headers = answer.headers_mut();
+    let replaced = [
+        header::CONTENT_TYPE,
+        header::CONTENT_LENGTH,
+        header::WWW_AUTHENTICATE,
+    ];
+    for name in parts.headers.keys().filter(|name| !replaced.contains(name)) {
+        headers.remove(name);
+        for value in parts.headers.get_all(name) {
+            headers.append(name.clone(), value.clone());
         }
     }
+    answer.extensions_mut().extend(parts.extensions);
     answer
 }
 
@@ -133,6 +137,11 @@ mod tests {
             let (found, headers, text) = ask(path, accept).await;
             assert_eq!(found.as_u16(), status, "{path}");
             assert_eq!(headers[header::CONTENT_TYPE], kind, "{path} {accept}");
+            if kind == "application/problem+json" {
+                let document: serde_json::Value = serde_json::from_str(&text).unwrap();
+                assert_eq!(document["status"], status, "{text}");
+                assert_eq!(document["request_id"], headers["x-request-id"].to_str().unwrap());
+            }
             assert_eq!(
                 text.contains("lang=\"fr\""),
                 kind.starts_with("text/html"),

@@ -41,8 +41,14 @@ const fn explanation(status: StatusCode) -> &'static str {
         }
         413 => "Ce que vous envoyez dépasse la taille acceptée.",
         415 => "Ce format n’est pas accepté.",
+        416 => "La partie demandée se trouve après la fin du fichier.",
         422 => "Certaines valeurs ne sont pas acceptées.",
         429 => "Vous avez fait trop de demandes en peu de temps.",
+        501 => "Cette adresse ne peut pas être utilisée de cette façon.",
+        507 => {
+            "Il n’y a plus de place pour enregistrer ce que vous envoyez. Rien n’a été gardé ; prévenez \
+                l’administrateur, puis recommencez."
+        }
         503 => {
             "Le service est momentanément indisponible. Vos données sont en sécurité ; réessayez dans un instant."
         }

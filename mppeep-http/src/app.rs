@@ -324,7 +324,7 @@ pub fn router(
         anonymous: settings.anonymous_limit,
         user: settings.user_limit,
     };
-    let shedding = shedding::Shedding::new(settings.max_requests);
+    let shedding = shedding::Shedding::new(settings.max_requests, Arc::clone(&settings.observer));
     let traffic = traffic::Traffic {
         services: Arc::clone(&state.services),
         urls: urls.clone(),

@@ -3,6 +3,7 @@
 //! Codes are English everywhere else; nothing outside this module and the templates speaks French.
 
 mod admin;
+mod countries;
 mod fields;
 mod format;
 mod jobs;
@@ -12,6 +13,7 @@ mod payroll;
 mod rules;
 
 pub(crate) use admin::*;
+pub(crate) use countries::country;
 pub(crate) use fields::{changes, field_name, field_value, personnel_field};
 pub(crate) use format::*;
 pub(crate) use jobs::*;

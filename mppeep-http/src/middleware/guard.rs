@@ -18,10 +18,8 @@ const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE";
 pub(crate) async fn panics(request: Request, next: Next) -> Response {
     match AssertUnwindSafe(next.run(request)).catch_unwind().await {
         Ok(response) => response,
-        Err(_) => {
-            tracing::error!("a handler panicked");
-            Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR).into_response()
-        }
+        // The panic hook has logged it, with the number of the request.
+        Err(_) => Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR).into_response(),
     }
 }
 

@@ -14,6 +14,7 @@ use http::{Method, StatusCode};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::context::{Area, RequestContext};
+use super::observe::RequestObserver;
 use crate::problem::Problem;
 use crate::routes::LOGIN_PATH;
 
@@ -29,12 +30,14 @@ pub(crate) struct Shedding {
     /// Of those who wait for a place there are no more than places.
     waiting: Semaphore,
     patience: Duration,
+    observer: Arc<dyn RequestObserver>,
 }
 
 impl Shedding {
     /// So many requests at once, and as many that wait for their turn.
-    pub(crate) fn new(places: usize) -> Self {
+    pub(crate) fn new(places: usize, observer: Arc<dyn RequestObserver>) -> Self {
         Self {
+            observer,
             free: Arc::new(Semaphore::new(places)),
             waiting: Semaphore::new(places),
             patience: PATIENCE,
@@ -42,6 +45,14 @@ impl Shedding {
     }
 
     async fn enter(&self) -> Option<OwnedSemaphorePermit> {
+        let permit = self.place().await;
+        if permit.is_none() {
+            self.observer.shed();
+        }
+        permit
+    }
+
+    async fn place(&self) -> Option<OwnedSemaphorePermit> {
         if let Ok(permit) = Arc::clone(&self.free).try_acquire_owned() {
             return Some(permit);
         }
@@ -125,10 +136,15 @@ fn is_light(request: &Request) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::middleware::observe::Unobserved;
+
+    fn shedding(places: usize) -> Arc<Shedding> {
+        Arc::new(Shedding::new(places, Arc::new(Unobserved)))
+    }
 
     #[tokio::test(start_paused = true)]
     async fn places_are_taken_waited_for_and_refused() {
-        let shedding = Arc::new(Shedding::new(1));
+        let shedding = shedding(1);
         let held = shedding.enter().await.unwrap();
         let waiting = tokio::spawn({
             let shedding = Arc::clone(&shedding);
@@ -147,7 +163,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_place_is_lent_while_the_client_is_waited_for() {
-        let shedding = Arc::new(Shedding::new(1));
+        let shedding = shedding(1);
         let permit = shedding.enter().await;
         let place = Arc::new(Place {
             shedding: Arc::clone(&shedding),

@@ -16,6 +16,7 @@ use super::visit::{show_with, theme_of};
 use crate::app::AppState;
 use crate::catalogue;
 use crate::extract::{Client, CurrentUser, FormFields, MaybeUser, QueryParams, session_cookie};
+use crate::middleware::ShowsSecret;
 use crate::problem::Problem;
 use crate::routes::{RouteTable, get, post, see_other};
 use crate::urls::Urls;
@@ -29,7 +30,7 @@ const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 pub(super) fn routes() -> RouteTable {
     RouteTable::pages()
         .route("/login", get(form).public())
-        .route("/login", post(log_in).public())
+        .route("/login", post(answer).public())
         .route("/logout", post(log_out).session().while_restricted())
 }
 
@@ -102,12 +103,27 @@ async fn form(
     show_with(StatusCode::OK, &page(&state, &headers, message, next).await)
 }
 
-async fn log_in(
+/// The answer to a login is not compressed: its length must not tell anything of what was typed.
+async fn answer(
     State(state): State<AppState>,
     client: Client,
     QueryParams(query): QueryParams<LoginQuery>,
     headers: HeaderMap,
     fields: FormFields,
+) -> Response {
+    let mut response = log_in(&state, &client, &query, &headers, &fields)
+        .await
+        .unwrap_or_else(IntoResponse::into_response);
+    response.extensions_mut().insert(ShowsSecret);
+    response
+}
+
+async fn log_in(
+    state: &AppState,
+    client: &Client,
+    query: &LoginQuery,
+    headers: &HeaderMap,
+    fields: &FormFields,
 ) -> Result<Response, Problem> {
     let (email, password) = (fields.single("username")?, fields.single("password")?);
     let asked = match fields.single("next")? {
@@ -122,10 +138,10 @@ async fn log_in(
         );
         return show_with(
             StatusCode::UNPROCESSABLE_ENTITY,
-            &page(&state, &headers, Some(message), next).await,
+            &page(state, headers, Some(message), next).await,
         );
     }
-    let old_token = session_cookie::read(&headers).and_then(SessionToken::parse);
+    let old_token = session_cookie::read(headers).and_then(SessionToken::parse);
     let agent = headers
         .get(header::USER_AGENT)
         .and_then(|value| value.to_str().ok())
@@ -135,7 +151,7 @@ async fn log_in(
         password: password.to_owned(),
         limit_key: client.limit_key.clone(),
         address: client.ip.to_string(),
-        country: None,
+        country: client.country.clone(),
         device: catalogue::device(agent),
         old_token,
         request_id: Some(client.request_id.clone()),
@@ -151,19 +167,19 @@ async fn log_in(
         LoginOutcome::Wrong { remaining } => {
             tracing::warn!(address = %client.ip, cf_ray = client.cf_ray, "a login failed");
             let text = wrong(remaining);
-            if wants_document(&headers) {
+            if wants_document(headers) {
                 return Ok(Problem::new(StatusCode::UNAUTHORIZED, "wrong-credentials")
                     .detail(text)
                     .into_response());
             }
             show_with(
                 StatusCode::UNAUTHORIZED,
-                &page(&state, &headers, Some(notice(Tone::Danger, text)), next).await,
+                &page(state, headers, Some(notice(Tone::Danger, text)), next).await,
             )
         }
         LoginOutcome::Blocked { retry_after } => {
             tracing::warn!(address = %client.ip, cf_ray = client.cf_ray, "a login was blocked");
-            blocked(&state, &headers, retry_after, next).await
+            blocked(state, headers, retry_after, next).await
         }
     }
 }

@@ -215,6 +215,8 @@ pub(in crate::pages) struct SessionLine {
     pub(in crate::pages) handle: String,
     pub(in crate::pages) device: String,
     pub(in crate::pages) address: String,
+    /// Empty where it is not known.
+    pub(in crate::pages) country: String,
     pub(in crate::pages) started: String,
     pub(in crate::pages) last_used: String,
     pub(in crate::pages) expires: String,
@@ -231,6 +233,11 @@ impl SessionLine {
                 session.device.clone()
             },
             address: session.address.clone(),
+            country: session
+                .country
+                .as_deref()
+                .map(|code| catalogue::country(code).into_owned())
+                .unwrap_or_default(),
             started: catalogue::instant(session.created_at),
             last_used: catalogue::ago(session.last_used_at, visit.now),
             expires: catalogue::instant(session.expires_at),

@@ -78,7 +78,7 @@ pub(crate) fn push_unit(query: &mut Builder, unit: Option<UnitRef>) {
 }
 
 /// Whether PostgreSQL takes it for text; what it does not is in no column either.
-fn is_text(word: &str) -> bool {
+pub(crate) fn is_text(word: &str) -> bool {
     !word.contains('\0')
 }
 

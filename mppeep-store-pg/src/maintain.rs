@@ -130,6 +130,17 @@ impl Maintain for PgStore {
                 DELETE FROM rate_limit AS r USING dead WHERE r.key = dead.key
             "#
         );
+        swept += sweep!(
+            self,
+            limit,
+            r#"
+                WITH dead AS MATERIALIZED (
+                    SELECT user_id, key FROM idempotency_key WHERE expires_at <= (SELECT coalesce($1, clock_timestamp()))
+                    ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED
+                )
+                DELETE FROM idempotency_key AS k USING dead WHERE k.user_id = dead.user_id AND k.key = dead.key
+            "#
+        );
         Ok(swept)
     }
 }

@@ -177,9 +177,11 @@ impl SessionStore for PgStore {
                     FOR SHARE
                 ), i AS MATERIALIZED (SELECT coalesce($1, clock_timestamp()) AS now)
                 INSERT INTO session (
-                    key_digest, handle, user_id, user_epoch, device, address, created_at, last_used_at, expires_at
+                    key_digest, handle, user_id, user_epoch, device, address, country, created_at, last_used_at,
+                    expires_at
                 )
-                SELECT $2, $3, u.user_id, u.session_epoch, $6, $7, i.now, i.now, i.now + $8::bigint * interval '1 microsecond'
+                SELECT $2, $3, u.user_id, u.session_epoch, $6, $7, $9, i.now, i.now,
+                       i.now + $8::bigint * interval '1 microsecond'
                 FROM u CROSS JOIN i
                 ON CONFLICT DO NOTHING
             "#,
@@ -191,6 +193,7 @@ impl SessionStore for PgStore {
             new.device,
             new.address,
             span_micros(new.lifetime),
+            new.country,
         )
         .execute(self.quick())
         .await
@@ -273,7 +276,7 @@ impl SessionStore for PgStore {
             sqlx::query!(
             r#"
                 WITH i AS MATERIALIZED (SELECT coalesce($1, clock_timestamp()) AS now)
-                SELECT s.handle, s.device, s.address, s.created_at, s.last_used_at, s.expires_at
+                SELECT s.handle, s.device, s.address, s.country, s.created_at, s.last_used_at, s.expires_at
                 FROM i CROSS JOIN session AS s
                 JOIN users AS u ON u.user_id = s.user_id AND u.session_epoch = s.user_epoch AND u.status = 'active'
                 WHERE s.user_id = $2 AND s.revoked_at IS NULL AND s.expires_at > i.now
@@ -292,7 +295,7 @@ impl SessionStore for PgStore {
             handle: SessionHandle::from_uuid(row.handle),
             device: row.device,
             address: row.address,
-            country: None,
+            country: row.country,
             created_at: row.created_at.to_jiff(),
             last_used_at: row.last_used_at.to_jiff(),
             expires_at: row.expires_at.to_jiff(),

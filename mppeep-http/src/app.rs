@@ -196,6 +196,8 @@ pub struct AppState {
     pub cookie_security: CookieSecurity,
     /// The API's description, as JSON.
     pub openapi: Bytes,
+    /// The page about the API.
+    pub(crate) docs: Arc<api::docs::Written>,
     /// Whether requests may be sent here.
     pub readiness: Arc<Readiness>,
     /// Streams of what happens.
@@ -220,11 +222,17 @@ impl AppState {
             urls,
             cookie_security,
             openapi,
+            docs: Arc::default(),
             readiness: Arc::new(Readiness::new(store)),
             live: Arc::default(),
             components: Arc::from([]),
             mail_configured: false,
         }
+    }
+
+    /// How many streams of events are open.
+    pub fn open_streams(&self) -> usize {
+        self.live.count()
     }
 
     /// The same, where a mail server is configured or not.

@@ -14,15 +14,16 @@ use serde::{Deserialize, Serialize};
 use utoipa_axum::routes;
 
 use super::answers::{
-    ApiError, ChangeProblems, CreateProblems, IfMatch, ListProblems, ReadProblems, created, versioned,
+    ActionProblems, ApiError, ChangeProblems, CreateProblems, IfMatch, ListProblems, OverlapBody,
+    ReadProblems, created, versioned,
 };
 use super::schema::{
-    List, OptionalBody, QueryDate, Text, VersionBody, code_schemas, day, days, known_reference, list_query,
-    nullable, nullable_code, over, reference, unit_of,
+    List, OptionalBody, Query, QueryDate, Text, VersionBody, code, code_schemas, day, days, known_reference,
+    list_query, nullable, nullable_code, over, reference, unit_of,
 };
 use super::settings::HolidayItem;
 use crate::app::AppState;
-use crate::extract::{CurrentUser, JsonBody, PathId, QueryParams};
+use crate::extract::{CurrentUser, JsonBody, PathId};
 use crate::routes::{Needs, RouteTable};
 
 pub(super) fn routes() -> RouteTable {
@@ -42,6 +43,10 @@ code_schemas! {
 }
 
 const HALVES: [&str; 2] = ["am", "pm"];
+
+fn half_codes() -> utoipa::openapi::schema::Object {
+    code(HALVES, "am")
+}
 
 fn start_half_codes() -> utoipa::openapi::schema::Object {
     nullable_code(HALVES, Some("am"))
@@ -73,11 +78,13 @@ pub(super) struct AbsenceItem {
     #[schema(format = Date)]
     start_date: String,
     /// The half of the first day it starts with: `am` or `pm`.
+    #[schema(schema_with = half_codes)]
     start_half: &'static str,
     /// Last day.
     #[schema(format = Date)]
     end_date: String,
     /// The half of the last day it ends with: `am` or `pm`.
+    #[schema(schema_with = half_codes)]
     end_half: &'static str,
     /// Why, in words.
     reason: Option<String>,
@@ -181,7 +188,7 @@ list_query! {
 pub(super) async fn list(
     State(state): State<AppState>,
     CurrentUser(actor): CurrentUser,
-    QueryParams(params): QueryParams<AbsenceParams>,
+    Query(params): Query<AbsenceParams>,
 ) -> Result<Json<List<AbsenceItem>>, ApiError> {
     let page = params.page()?;
     let organisation = state.services.organisation.names().await?;
@@ -249,7 +256,10 @@ impl RecordAbsence {
 /// Records an absence. One that overlaps another of the same agent is refused with that other one.
 #[utoipa::path(post, path = "/api/v1/absences", tag = "absences", operation_id = "record_absence",
     request_body = RecordAbsence,
-    responses((status = CREATED, description = "The absence, with its address in `Location`.", body = AbsenceItem), CreateProblems))]
+    responses((status = CREATED, description = "The absence, with its address in `Location`.", body = AbsenceItem),
+        CreateProblems,
+        (status = CONFLICT, description = "Another absence overlaps.", body = OverlapBody,
+            content_type = "application/problem+json")))]
 pub(super) async fn record(
     State(state): State<AppState>,
     CurrentUser(actor): CurrentUser,
@@ -313,7 +323,7 @@ pub(super) struct AbsenceCount {
 /// What a period would count for, without recording it.
 #[utoipa::path(post, path = "/api/v1/absences/preview", tag = "absences", operation_id = "preview_absence",
     request_body = PreviewAbsence,
-    responses((status = OK, description = "What the period counts for.", body = AbsenceCount), CreateProblems))]
+    responses((status = OK, description = "What the period counts for.", body = AbsenceCount), ActionProblems))]
 pub(super) async fn preview(
     State(state): State<AppState>,
     CurrentUser(actor): CurrentUser,
@@ -384,7 +394,9 @@ pub(super) struct CorrectAbsence {
     params(("id" = uuid::Uuid, Path, description = "Identifier of the absence."),
         ("If-Match" = Option<String>, Header, description = "The `ETag` the client read.")),
     request_body = CorrectAbsence,
-    responses((status = OK, description = "The absence as it is now.", body = AbsenceItem), ChangeProblems))]
+    responses((status = OK, description = "The absence as it is now.", body = AbsenceItem), ChangeProblems,
+        (status = CONFLICT, description = "Another absence overlaps, or the absence is cancelled.", body = OverlapBody,
+            content_type = "application/problem+json")))]
 pub(super) async fn correct(
     State(state): State<AppState>,
     CurrentUser(actor): CurrentUser,

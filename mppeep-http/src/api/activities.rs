@@ -13,9 +13,9 @@ use serde::Serialize;
 use utoipa_axum::routes;
 
 use super::answers::{ApiError, ListProblems};
-use super::schema::{List, Text, code_schemas, list_query};
+use super::schema::{List, Query, Text, code_schemas, list_query};
 use crate::app::AppState;
-use crate::extract::{CurrentUser, QueryParams};
+use crate::extract::{CurrentUser};
 use crate::routes::{Needs, RouteTable};
 
 pub(super) fn routes() -> RouteTable {
@@ -164,7 +164,7 @@ list_query! {
 pub(super) async fn list(
     State(state): State<AppState>,
     CurrentUser(actor): CurrentUser,
-    QueryParams(params): QueryParams<ActivityParams>,
+    Query(params): Query<ActivityParams>,
 ) -> Result<Json<List<ActivityItem>>, ApiError> {
     let page = params.page()?;
     let filter = ActivityFilter {

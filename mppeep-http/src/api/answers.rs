@@ -66,12 +66,15 @@ fn taken(field: &'static str) -> Problem {
     Problem::conflict(code).field(field, "taken", "Cette valeur est déjà utilisée.")
 }
 
-/// The other absence, in the problem document of an overlap.
-#[derive(Debug, Serialize)]
-struct OverlapBody {
+/// A conflict of absences: when two overlap, the document names the other one.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = AbsenceConflict)]
+pub(super) struct OverlapBody {
     #[serde(flatten)]
     problem: crate::problem::ProblemBody,
-    absence: super::absences::AbsenceItem,
+    /// The absence that is there already.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    absence: Option<super::absences::AbsenceItem>,
 }
 
 impl IntoResponse for ApiError {
@@ -88,7 +91,7 @@ impl IntoResponse for ApiError {
                     );
                 let body = OverlapBody {
                     problem: problem.body(),
-                    absence: (*other).into(),
+                    absence: Some((*other).into()),
                 };
                 let mut response = problem.into_response();
                 if let Ok(text) = serde_json::to_vec(&body) {
@@ -217,14 +220,27 @@ const MEANINGS: &[(u16, &str)] = &[
     ),
     (412, "Somebody else changed the record since it was read."),
     (413, "The body is too large."),
-    (415, "The body is not `application/json`."),
+    (415, "The body is not of the type that is described."),
+    (416, "The range lies outside the file."),
     (422, "Values are wrong; `errors` names them."),
     (429, "Too many requests; `Retry-After` says how long to wait."),
     (
         503,
         "Something the answer needs does not answer, or the site is in read-only mode.",
     ),
+    (507, "There is no room for the file."),
 ];
+
+/// The name in a reference to a schema of the description.
+pub(super) fn schema_name(reference: &str) -> Option<&str> {
+    reference.strip_prefix("#/components/schemas/")
+}
+
+/// The description of one problem.
+pub(super) fn problem_response(status: u16) -> serde_json::Value {
+    let described = problems(&[status]).remove(&status.to_string());
+    serde_json::to_value(described).unwrap_or_default()
+}
 
 fn problems(statuses: &[u16]) -> BTreeMap<String, RefOr<utoipa::openapi::Response>> {
     let described = |(status, meaning): &(u16, &str)| {
@@ -272,6 +288,12 @@ problem_sets! {
     CreateProblems [400, 401, 403, 404, 408, 409, 413, 415, 422, 429, 503];
     /// Of changing a record.
     ChangeProblems [400, 401, 403, 404, 408, 409, 412, 413, 415, 422, 429, 503];
+    /// Of an operation with a body that makes nothing anybody else could have made.
+    ActionProblems [400, 401, 403, 404, 408, 413, 415, 422, 429, 503];
+    /// Of receiving a file.
+    UploadProblems [400, 401, 403, 404, 408, 409, 413, 415, 422, 429, 503, 507];
+    /// Of handing out a file.
+    DownloadProblems [400, 401, 403, 404, 416, 429, 503];
 }
 
 #[cfg(test)]
@@ -322,5 +344,8 @@ mod tests {
         assert_eq!(ReadProblems::responses().len(), 7);
         assert_eq!(CreateProblems::responses().len(), 11);
         assert_eq!(ChangeProblems::responses().len(), 12);
+        assert_eq!(ActionProblems::responses().len(), 10);
+        assert_eq!(UploadProblems::responses().len(), 12);
+        assert_eq!(DownloadProblems::responses().len(), 7);
     }
 }

@@ -12,9 +12,9 @@ use serde::{Deserialize, Serialize};
 use utoipa_axum::routes;
 
 use super::answers::{ApiError, ListProblems};
-use super::schema::{QueryDate, Text, day, mark_number, unit_of};
+use super::schema::{Query, QueryDate, Text, day, mark_number, unit_of};
 use crate::app::AppState;
-use crate::extract::{CurrentUser, QueryParams};
+use crate::extract::{CurrentUser};
 use crate::routes::{Needs, RouteTable};
 
 pub(super) fn routes() -> RouteTable {
@@ -243,7 +243,7 @@ fn counts<T: Copy>(
 pub(super) async fn stats(
     State(state): State<AppState>,
     CurrentUser(actor): CurrentUser,
-    QueryParams(params): QueryParams<StatsParams>,
+    Query(params): Query<StatsParams>,
 ) -> Result<Json<Stats>, ApiError> {
     let organisation = state.services.organisation.names().await?;
     let unit = unit_of(

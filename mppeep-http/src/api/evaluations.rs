@@ -20,11 +20,11 @@ use super::answers::{
     ApiError, ChangeProblems, CreateProblems, IfMatch, ListProblems, ReadProblems, created, versioned, wrong,
 };
 use super::schema::{
-    List, Text, known_reference, list_query, mark_as_text, mark_number, mark_text, nullable, nullable_code,
-    over, reference, unit_of, with_example,
+    List, Query, Text, known_reference, list_query, mark_as_text, mark_number, mark_text, nullable,
+    nullable_code, out_of_range, over, reference, unit_of, with_example,
 };
 use crate::app::AppState;
-use crate::extract::{CurrentUser, JsonBody, PathId, QueryParams};
+use crate::extract::{CurrentUser, JsonBody, PathId};
 use crate::problem::Problem;
 use crate::routes::{Needs, RouteTable};
 
@@ -150,7 +150,7 @@ list_query! {
         #[param(value_type = Option<uuid::Uuid>)]
         department_id: Option<Text<DepartmentId>>,
         /// Of this year.
-        #[param(example = 2025)]
+        #[param(example = 2025, minimum = 1900, maximum = 2200)]
         year: Option<i16>,
         /// With this final mark or a higher one.
         #[param(value_type = Option<f64>, minimum = 0, maximum = 20)]
@@ -176,9 +176,12 @@ fn mark_param(field: &str, text: Option<&str>) -> Result<Option<u16>, Problem> {
 pub(super) async fn list(
     State(state): State<AppState>,
     CurrentUser(actor): CurrentUser,
-    QueryParams(params): QueryParams<EvaluationParams>,
+    Query(params): Query<EvaluationParams>,
 ) -> Result<Json<List<EvaluationItem>>, ApiError> {
     let page = params.page()?;
+    if params.year.is_some_and(|year| !(1900..=2200).contains(&year)) {
+        return Err(out_of_range("year", 1900, 2200).into());
+    }
     let organisation = state.services.organisation.names().await?;
     let filter = EvaluationFilter {
         personnel: params.personnel_id.map(|id| id.0),
@@ -213,7 +216,7 @@ pub(super) struct RecordEvaluation {
     #[schema(example = "0197a3c0-5e1c-7cc1-8a52-3f1d6c2b9e10", format = Uuid)]
     personnel_id: String,
     /// The year that is evaluated.
-    #[schema(example = 2025, minimum = 1960)]
+    #[schema(example = 2025, minimum = 1960, maximum = 2200)]
     year: i64,
     /// Marks by criterion.
     #[schema(schema_with = marks_schema)]
@@ -278,7 +281,7 @@ pub(super) struct CorrectEvaluation {
     #[schema(example = 1)]
     version: Option<i64>,
     /// The year that is evaluated.
-    #[schema(example = 2025, minimum = 1960)]
+    #[schema(example = 2025, minimum = 1960, maximum = 2200)]
     year: Option<i64>,
     /// Marks by criterion.
     #[schema(schema_with = marks_schema, required = false)]

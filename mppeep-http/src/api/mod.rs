@@ -6,7 +6,9 @@
 mod absences;
 mod activities;
 mod answers;
+mod complete;
 mod dashboard;
+pub(crate) mod docs;
 mod evaluations;
 mod notices;
 mod organisation;
@@ -19,6 +21,8 @@ mod session;
 mod settings;
 mod settings_wire;
 mod users;
+
+pub(crate) use complete::complete;
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -33,6 +37,7 @@ use crate::routes::{RouteTable, get};
 pub(crate) fn routes() -> RouteTable {
     RouteTable::api()
         .route("/api/v1/openapi.json", get(description).public())
+        .merge(docs::routes())
         .merge(session::routes())
         .merge(personnel::routes())
         .merge(absences::routes())
@@ -77,7 +82,8 @@ const ABOUT: &str = "The personnel dashboard of a ministry.\n\n\
     has one entry for each field that is wrong. Lists answer `{items, next_cursor, total}`: send `next_cursor` back as \
     `cursor`, or ask by `page` and `size`. A single record has an `ETag`; send it as `If-Match`, or its number as \
     `version`, and the change is refused with 412 when somebody else was faster. Values that the reader may not see are \
-    left out; values that are empty are null.";
+    left out; values that are empty are null. Creations take an `Idempotency-Key`: sent again with the same key, they \
+    have one effect and give the same answer.";
 
 /// The description itself. It tells nothing that the server's programme text does not.
 async fn description(State(state): State<AppState>) -> Response {

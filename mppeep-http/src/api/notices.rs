@@ -7,7 +7,7 @@ use mppeep_core::domain::notice::Notice;
 use serde::{Deserialize, Serialize};
 use utoipa_axum::routes;
 
-use super::answers::{ApiError, CreateProblems, ListProblems};
+use super::answers::{ActionProblems, ApiError, ListProblems};
 use crate::app::AppState;
 use crate::extract::{CurrentUser, JsonBody};
 use crate::routes::{Needs, RouteTable};
@@ -88,7 +88,7 @@ pub(super) struct MarkedNotices {
 /// Marks notices as read.
 #[utoipa::path(post, path = "/api/v1/notices/read", tag = "notices", operation_id = "mark_notices_read",
     request_body = ReadNotices,
-    responses((status = OK, description = "How many were marked.", body = MarkedNotices), CreateProblems))]
+    responses((status = OK, description = "How many were marked.", body = MarkedNotices), ActionProblems))]
 pub(super) async fn mark_read(
     State(state): State<AppState>,
     CurrentUser(actor): CurrentUser,

@@ -16,7 +16,7 @@ use super::answers::{
     ApiError, ChangeProblems, CreateProblems, IfMatch, ListProblems, ReadProblems, created, renamed,
     versioned,
 };
-use super::schema::{nullable, over};
+use super::schema::{code, nullable, over};
 use crate::app::AppState;
 use crate::extract::{CurrentUser, JsonBody, PathId};
 use crate::problem::Problem;
@@ -38,11 +38,16 @@ pub(super) fn routes() -> RouteTable {
         .operation(writes, routes!(update_department))
 }
 
+fn levels() -> utoipa::openapi::schema::Object {
+    code(["programme", "directorate", "department"], "department")
+}
+
 /// A unit without those below it.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub(super) struct Unit {
     id: uuid::Uuid,
-    /// Its level: `programme`, `directorate` or `department`.
+    /// Its level.
+    #[schema(schema_with = levels)]
     level: &'static str,
     /// Identifier of the unit above; null for a programme.
     parent_id: Option<uuid::Uuid>,
@@ -262,10 +267,10 @@ macro_rules! level {
         #[serde(deny_unknown_fields)]
         pub(super) struct $body {
             /// Short code, unique within its level; kept in upper case.
-            #[schema(example = $code, max_length = 20)]
+            #[schema(example = $code, min_length = 1, max_length = 20)]
             code: String,
             /// Full name.
-            #[schema(example = $name, max_length = 160)]
+            #[schema(example = $name, min_length = 1, max_length = 160)]
             name: String,
             $($(#[$parent_meta])* $parent: String,)?
             /// The agent who heads it.
@@ -284,10 +289,10 @@ macro_rules! level {
             #[schema(example = 1)]
             version: Option<i64>,
             /// Short code, unique within its level.
-            #[schema(example = $code, max_length = 20)]
+            #[schema(example = $code, min_length = 1, max_length = 20)]
             code: Option<String>,
             /// Full name.
-            #[schema(example = $name, max_length = 160)]
+            #[schema(example = $name, min_length = 1, max_length = 160)]
             name: Option<String>,
             $($(#[$parent_change_meta])* $parent_change: Option<String>,)?
             /// The agent who heads it; null when the post is vacant.

@@ -17,11 +17,11 @@ use super::answers::{
     ApiError, ChangeProblems, CreateProblems, IfMatch, ListProblems, ReadProblems, created, versioned, wrong,
 };
 use super::schema::{
-    List, OptionalBody, Text, VersionBody, code_schemas, known_reference, list_query, reference,
+    List, OptionalBody, Query, Text, VersionBody, code_schemas, known_reference, list_query, reference,
 };
 use crate::app::AppState;
 use crate::catalogue;
-use crate::extract::{CurrentUser, JsonBody, PathId, QueryParams};
+use crate::extract::{CurrentUser, JsonBody, PathId};
 use crate::problem::Problem;
 use crate::routes::{Needs, RouteTable};
 
@@ -162,7 +162,7 @@ list_query! {
 pub(super) async fn list(
     State(state): State<AppState>,
     CurrentUser(actor): CurrentUser,
-    QueryParams(params): QueryParams<SlipParams>,
+    Query(params): Query<SlipParams>,
 ) -> Result<Json<List<SlipItem>>, ApiError> {
     let page = params.page()?;
     let month = params.month.as_deref().map(|text| month_of("month", text));

@@ -29,10 +29,10 @@ use super::answers::{
 use super::evaluations::EvaluationItem;
 use super::personnel_wire::{CreatePersonnel, PersonnelBody, PersonnelItem, UpdatePersonnel};
 use super::schema::{
-    List, OptionalBody, QueryDate, Text, VersionBody, code, code_schemas, day, list_query, unit_of,
+    List, OptionalBody, Query, QueryDate, Text, VersionBody, code, code_schemas, day, list_query, unit_of,
 };
 use crate::app::AppState;
-use crate::extract::{CurrentUser, JsonBody, PathId, QueryParams};
+use crate::extract::{CurrentUser, JsonBody, PathId};
 use crate::routes::{Needs, RouteTable};
 
 pub(super) fn routes() -> RouteTable {
@@ -211,7 +211,7 @@ impl PersonnelParams {
 pub(super) async fn list(
     State(state): State<AppState>,
     CurrentUser(actor): CurrentUser,
-    QueryParams(params): QueryParams<PersonnelParams>,
+    Query(params): Query<PersonnelParams>,
 ) -> Result<Json<List<PersonnelItem>>, ApiError> {
     let organisation = state.services.organisation.names().await?;
     let page = state
@@ -261,7 +261,7 @@ pub(super) async fn get(
     State(state): State<AppState>,
     CurrentUser(actor): CurrentUser,
     PathId(id): PathId<PersonnelId>,
-    QueryParams(params): QueryParams<GetParams>,
+    Query(params): Query<GetParams>,
 ) -> Result<Response, ApiError> {
     let reveal = if params.private == Some(true) {
         Reveal::Shown
@@ -378,7 +378,7 @@ pub(super) async fn absences(
     State(state): State<AppState>,
     CurrentUser(actor): CurrentUser,
     PathId(id): PathId<PersonnelId>,
-    QueryParams(params): QueryParams<OfAgentParams>,
+    Query(params): Query<OfAgentParams>,
 ) -> Result<Json<List<AbsenceItem>>, ApiError> {
     let view = state.services.personnel.get(&actor, id, Reveal::Hidden).await?;
     if !view.shows_absences() {
@@ -408,7 +408,7 @@ pub(super) async fn evaluations(
     State(state): State<AppState>,
     CurrentUser(actor): CurrentUser,
     PathId(id): PathId<PersonnelId>,
-    QueryParams(params): QueryParams<OfAgentParams>,
+    Query(params): Query<OfAgentParams>,
 ) -> Result<Json<List<EvaluationItem>>, ApiError> {
     let view = state.services.personnel.get(&actor, id, Reveal::Hidden).await?;
     if !view.shows_evaluations() {

@@ -5,9 +5,10 @@ use std::str::FromStr;
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{FromRequest, Request};
+use axum::extract::{FromRequest, FromRequestParts, Request};
 use bytes::Bytes;
 use http::header;
+use http::request::Parts;
 use jiff::civil::Date;
 use mppeep_core::domain::activity::EntityKind;
 use mppeep_core::domain::evaluation::Mark;
@@ -23,7 +24,7 @@ use serde_json::Value;
 use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaType, Type};
 
 use super::answers::{ApiError, wrong};
-use crate::extract::JsonBody;
+use crate::extract::{JsonBody, QueryParams};
 use crate::middleware::body;
 use crate::problem::Problem;
 
@@ -70,6 +71,35 @@ impl<T> List<T> {
     }
 }
 
+/// The query of an operation. A parameter that is there has a value; only the words of a search may be none.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Query<T>(pub(super) T);
+
+impl<T, S> FromRequestParts<S> for Query<T>
+where
+    T: DeserializeOwned,
+    S: Send + Sync,
+{
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let QueryParams(params) = QueryParams::from_request_parts(parts, state).await?;
+        let pairs = parts.uri.query().unwrap_or_default().split('&');
+        let blank = pairs
+            .filter(|pair| !pair.is_empty())
+            .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+            .find(|(name, value)| *name != WORDS && value.is_empty());
+        if let Some((name, _)) = blank {
+            let rule = Rule::Required;
+            return Err(wrong(name, rule.code(), &crate::catalogue::rule_message(&rule)));
+        }
+        Ok(Self(params))
+    }
+}
+
+/// The parameter with the words of a search.
+const WORDS: &str = "q";
+
 /// The page that a query asks for: `limit` goes before `size`, and a cursor before a number.
 pub(super) fn page_request(
     limit: Option<u32>,
@@ -96,7 +126,8 @@ pub(super) fn page_request(
     Ok(PageRequest { limit: rows, start })
 }
 
-fn out_of_range(field: &str, min: u32, max: u32) -> Problem {
+/// What is wrong with a number outside its range.
+pub(super) fn out_of_range(field: &str, min: u32, max: u32) -> Problem {
     let rule = Rule::OutOfRange {
         min: min.to_string(),
         max: max.to_string(),
@@ -117,6 +148,7 @@ macro_rules! list_query {
             #[param(minimum = 1, maximum = 200, example = 50)]
             limit: Option<u32>,
             /// Where the page starts: `next_cursor` of the page before.
+            #[param(pattern = "^[A-Za-z0-9_-]+$")]
             cursor: Option<String>,
             /// Number of the page, from 1, when there is no cursor.
             #[param(minimum = 1, maximum = 1000000, example = 1)]

@@ -41,6 +41,7 @@ pub(super) struct OwnSession {
     /// Name of the account.
     display_name: String,
     /// Codes of its roles.
+    #[schema(schema_with = super::users::roles_schema)]
     roles: Vec<&'static str>,
     /// The agent whose account it is.
     personnel_id: Option<uuid::Uuid>,

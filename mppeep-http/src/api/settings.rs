@@ -18,13 +18,13 @@ use utoipa_axum::routes;
 use super::answers::{
     ApiError, ChangeProblems, CreateProblems, IfMatch, ListProblems, ReadProblems, versioned,
 };
-use super::schema::{List, QueryDate, day};
+use super::schema::{List, Query, QueryDate, day};
 use super::settings_wire::{
     AbsenceSection, CalendarSection, CharterSection, EvaluationSection, FilesSection, MaintenanceSection, MinistrySection,
     PayrollSection, PersonnelSection, RetirementSection, Section, SecuritySection,
 };
 use crate::app::AppState;
-use crate::extract::{CurrentUser, JsonBody, PathId, QueryParams};
+use crate::extract::{CurrentUser, JsonBody, PathId};
 use crate::problem::Problem;
 use crate::routes::{Needs, RouteTable};
 
@@ -236,7 +236,7 @@ pub(super) struct HolidayParams {
 pub(super) async fn holidays(
     State(state): State<AppState>,
     _user: CurrentUser,
-    QueryParams(params): QueryParams<HolidayParams>,
+    Query(params): Query<HolidayParams>,
 ) -> Result<Json<List<HolidayItem>>, ApiError> {
     let today = state.services.context.today();
     let last = Date::new(today.year().saturating_add(1), 12, 31).unwrap_or(LATEST);
@@ -257,7 +257,7 @@ pub(super) struct HolidayBody {
     #[schema(example = "2027-08-07", format = Date)]
     date: String,
     /// What is celebrated.
-    #[schema(example = "Fête de l’Indépendance", max_length = 80)]
+    #[schema(example = "Fête de l’Indépendance", min_length = 1, max_length = 80)]
     label: String,
     /// Whether the date is not confirmed yet; false when not given.
     #[schema(example = false)]

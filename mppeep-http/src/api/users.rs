@@ -15,9 +15,9 @@ use utoipa_axum::routes;
 use super::answers::{
     ApiError, ChangeProblems, CreateProblems, IfMatch, ListProblems, ReadProblems, created, versioned,
 };
-use super::schema::{List, code_schemas, list_query, nullable, nullable_code, over};
+use super::schema::{List, Query, code_schemas, list_query, nullable, nullable_code, over};
 use crate::app::AppState;
-use crate::extract::{CurrentUser, JsonBody, PathId, QueryParams};
+use crate::extract::{CurrentUser, JsonBody, PathId};
 use crate::middleware::ShowsSecret;
 use crate::routes::{Needs, RouteTable};
 
@@ -43,7 +43,7 @@ fn nullable_status_codes() -> utoipa::openapi::schema::Object {
     nullable_code(UserStatus::ALL.iter().map(|status| status.code()), Some("active"))
 }
 
-fn roles_schema() -> utoipa::openapi::schema::Array {
+pub(super) fn roles_schema() -> utoipa::openapi::schema::Array {
     let mut roles = utoipa::openapi::ArrayBuilder::new()
         .items(role_codes())
         .min_items(Some(1))
@@ -141,7 +141,7 @@ list_query! {
 pub(super) async fn list(
     State(state): State<AppState>,
     CurrentUser(actor): CurrentUser,
-    QueryParams(params): QueryParams<UserParams>,
+    Query(params): Query<UserParams>,
 ) -> Result<Json<List<UserItem>>, ApiError> {
     let page = params.page()?;
     let words = params.q.as_deref().map(search_words).unwrap_or_default();
@@ -164,7 +164,7 @@ pub(super) struct CreateUser {
     #[schema(example = "awa.kone@exemple.ci", format = Email, max_length = 254)]
     email: String,
     /// Name shown to others.
-    #[schema(example = "Awa Koné", max_length = 120)]
+    #[schema(example = "Awa Koné", min_length = 1, max_length = 120)]
     display_name: String,
     /// Roles, at least one; their rights add up.
     #[schema(schema_with = roles_schema)]
@@ -176,7 +176,7 @@ pub(super) struct CreateUser {
     #[schema(value_type = Option<String>, format = Uuid, example = json!(null))]
     personnel_id: Option<String>,
     /// The unit a head of department answers for, as `level:identifier`.
-    #[schema(value_type = Option<String>, example = json!(null))]
+    #[schema(value_type = Option<String>, example = json!(null), pattern = "^(programme|directorate|department):[0-9a-fA-F-]{36}$")]
     perimeter: Option<String>,
     /// The first password, which must be changed at the first login; one is made when none is given.
     #[schema(example = "lagune-baobab-pirogue-42", format = Password, max_length = 1000)]
@@ -250,7 +250,7 @@ pub(super) struct UpdateUser {
     #[schema(example = "awa.kone@exemple.ci", format = Email, max_length = 254)]
     email: Option<String>,
     /// Name shown to others.
-    #[schema(example = "Awa Koné", max_length = 120)]
+    #[schema(example = "Awa Koné", min_length = 1, max_length = 120)]
     display_name: Option<String>,
     /// Roles, at least one; their rights add up.
     #[schema(schema_with = roles_schema, required = false)]
@@ -264,7 +264,7 @@ pub(super) struct UpdateUser {
     personnel_id: Option<Option<String>>,
     /// The unit a head of department answers for, as `level:identifier`; null for none.
     #[serde(default, deserialize_with = "nullable")]
-    #[schema(value_type = Option<String>, example = json!(null))]
+    #[schema(value_type = Option<String>, example = json!(null), pattern = "^(programme|directorate|department):[0-9a-fA-F-]{36}$")]
     perimeter: Option<Option<String>>,
 }
 
@@ -341,6 +341,9 @@ pub(super) struct SessionItem {
     device: String,
     /// The client's address at login.
     address: String,
+    /// The country that address is in, in two letters, where the network tells.
+    #[schema(example = "CI", pattern = "^[A-Z]{2}$")]
+    country: Option<String>,
     #[schema(format = DateTime)]
     created_at: String,
     /// When it was last used, to the minute.
@@ -356,6 +359,7 @@ impl From<SessionSummary> for SessionItem {
             id: session.handle.as_uuid(),
             device: session.device,
             address: session.address,
+            country: session.country,
             created_at: session.created_at.to_string(),
             last_used_at: session.last_used_at.to_string(),
             expires_at: session.expires_at.to_string(),

@@ -3,6 +3,7 @@
 //! Codes are English everywhere else; nothing outside this module and the templates speaks French.
 
 mod admin;
+mod api;
 mod countries;
 mod fields;
 mod format;
@@ -13,6 +14,7 @@ mod payroll;
 mod rules;
 
 pub(crate) use admin::*;
+pub(crate) use api::{API_GROUPS, operation_title, status_meaning};
 pub(crate) use countries::country;
 pub(crate) use fields::{changes, field_name, field_value, personnel_field};
 pub(crate) use format::*;

@@ -4,7 +4,8 @@
 //! [`SessionStore`](mppeep_core::ports::session::SessionStore),
 //! [`LoginAttempts`](mppeep_core::ports::login_attempts::LoginAttempts),
 //! [`Epochs`](mppeep_core::ports::epochs::Epochs), [`JobQueue`](mppeep_core::ports::job_queue::JobQueue),
-//! [`Locks`](mppeep_core::ports::locks::Locks), [`Counters`](mppeep_core::ports::counters::Counters) and
+//! [`Locks`](mppeep_core::ports::locks::Locks), [`Counters`](mppeep_core::ports::counters::Counters),
+//! [`IdempotencyKeys`](mppeep_core::ports::idempotency::IdempotencyKeys) and
 //! [`Maintain`](mppeep_core::ports::maintain::Maintain). It knows nothing of HTTP, of the other adapters, or of the rules
 //! of the domain: it stores what services give it.
 //!
@@ -21,11 +22,13 @@ mod account_token;
 mod activity;
 mod codec;
 mod counters;
+mod document;
 mod epochs;
 mod error;
 mod evaluation;
 mod filter;
 mod holiday;
+mod idempotency;
 mod import;
 mod job_queue;
 mod link;
@@ -40,10 +43,13 @@ mod personnel;
 mod personnel_figures;
 mod personnel_list;
 mod personnel_record;
+mod photo;
 mod session;
 mod setting;
+mod shared_file;
 mod status;
 mod store;
+mod stored_file;
 mod unit;
 mod user;
 

@@ -92,6 +92,20 @@ impl Maintain for SqliteStore {
         .rows_affected();
         swept += sqlx::query!(
             r#"
+                DELETE FROM idempotency_key WHERE rowid IN (
+                    SELECT rowid FROM idempotency_key
+                    WHERE expires_at <= coalesce(?1, (SELECT now_us FROM clock)) LIMIT ?2
+                )
+            "#,
+            now,
+            limit,
+        )
+        .execute(&mut *tx)
+        .await
+        .map_err(error::backend)?
+        .rows_affected();
+        swept += sqlx::query!(
+            r#"
                 DELETE FROM counter_batch WHERE batch_id IN (
                     SELECT batch_id FROM counter_batch
                     WHERE added_at <= coalesce(?1, (SELECT now_us FROM clock)) - ?3 LIMIT ?2

@@ -87,9 +87,10 @@ impl SessionStore for SqliteStore {
         let done = sqlx::query!(
             r#"
                 INSERT INTO session (
-                    key_digest, handle, user_id, user_epoch, device, address, created_at, last_used_at, expires_at
+                    key_digest, handle, user_id, user_epoch, device, address, country, created_at, last_used_at,
+                    expires_at
                 )
-                SELECT ?2, ?3, u.user_id, u.session_epoch, ?6, ?7, i.now, i.now, i.now + ?8
+                SELECT ?2, ?3, u.user_id, u.session_epoch, ?6, ?7, ?9, i.now, i.now, i.now + ?8
                 FROM users AS u, (SELECT coalesce(?1, (SELECT now_us FROM clock)) AS now) AS i
                 WHERE u.user_id = ?4 AND u.session_epoch = ?5 AND u.status = 'active'
                 ON CONFLICT DO NOTHING
@@ -102,6 +103,7 @@ impl SessionStore for SqliteStore {
             new.device,
             new.address,
             lifetime,
+            new.country,
         )
         .execute(self.writer())
         .await
@@ -196,7 +198,7 @@ impl SessionStore for SqliteStore {
         let (now, user, idle) = (self.now(), user.as_uuid(), idle.map(span_micros));
         let rows = sqlx::query!(
             r#"
-                SELECT s.handle AS "handle: Uuid", s.device, s.address, s.created_at, s.last_used_at, s.expires_at
+                SELECT s.handle AS "handle: Uuid", s.device, s.address, s.country, s.created_at, s.last_used_at, s.expires_at
                 FROM session AS s
                 JOIN users AS u ON u.user_id = s.user_id AND u.session_epoch = s.user_epoch AND u.status = 'active'
                 CROSS JOIN (SELECT coalesce(?1, (SELECT now_us FROM clock)) AS now) AS i
@@ -217,7 +219,7 @@ impl SessionStore for SqliteStore {
                     handle: SessionHandle::from_uuid(row.handle),
                     device: row.device,
                     address: row.address,
-                    country: None,
+                    country: row.country,
                     created_at: instant(row.created_at, "session.created_at")?,
                     last_used_at: instant(row.last_used_at, "session.last_used_at")?,
                     expires_at: instant(row.expires_at, "session.expires_at")?,

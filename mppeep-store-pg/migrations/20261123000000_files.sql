@@ -1,8 +1,8 @@
 -- Contents of files, documents, files that services hand in, photographs, keys of repeated requests, and the country of
 -- sessions. Conventions as in the first migration. It only adds: what an older instance writes meanwhile stays valid.
 
--- Where the client of a session is, as the edge told: two characters.
-ALTER TABLE session ADD COLUMN country text COLLATE "C" CHECK (char_length(country) = 2);
+-- Where the client of a session was at login, as the edge told.
+ALTER TABLE session ADD COLUMN country text COLLATE "C";
 
 -- Contents -------------------------------------------------------------------------------------------------------------
 

@@ -85,10 +85,7 @@ impl PgStore {
                     ON CONFLICT (user_id, key) DO UPDATE SET
                         operation = excluded.operation, digest = excluded.digest, token = excluded.token,
                         leased_until = coalesce($1, clock_timestamp()) + $7::bigint * interval '1 microsecond',
-                        expires_at = CASE
-                            WHEN k.expires_at > coalesce($1, clock_timestamp()) THEN k.expires_at
-                            ELSE coalesce($1, clock_timestamp()) + $8::bigint * interval '1 microsecond'
-                        END,
+                        expires_at = coalesce($1, clock_timestamp()) + $8::bigint * interval '1 microsecond',
                         carried_out = FALSE, status = NULL, headers = NULL, body = NULL
                     WHERE k.expires_at <= coalesce($1, clock_timestamp()) OR (
                         NOT k.carried_out AND k.status IS NULL AND k.leased_until <= coalesce($1, clock_timestamp())
@@ -106,7 +103,7 @@ impl PgStore {
             request.digest.as_slice(),
             request.token,
             span_micros(lease),
-            span_micros(lifetime),
+            span_micros(lifetime.max(lease)),
         )
         .fetch_one(self.quick())
         .await
@@ -167,7 +164,7 @@ impl IdempotencyKeys for PgStore {
         let done = sqlx::query!(
             r#"
                 UPDATE idempotency_key SET status = $3, headers = $4, body = $5
-                WHERE token = $2 AND leased_until > coalesce($1, clock_timestamp())
+                WHERE token = $2 AND expires_at > coalesce($1, clock_timestamp())
             "#,
             self.now() as _,
             token,
@@ -183,12 +180,7 @@ impl IdempotencyKeys for PgStore {
 
     async fn release(&self, token: Uuid) -> Result<Held, BackendError> {
         let done = sqlx::query!(
-            r#"
-                DELETE FROM idempotency_key
-                WHERE token = $2 AND leased_until > coalesce($1, clock_timestamp()) AND NOT carried_out
-                  AND status IS NULL
-            "#,
-            self.now() as _,
+            "DELETE FROM idempotency_key WHERE token = $1 AND NOT carried_out AND status IS NULL",
             token,
         )
         .execute(self.quick())

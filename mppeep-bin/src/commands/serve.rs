@@ -15,6 +15,7 @@ use super::demo;
 use crate::background::Background;
 use crate::cli::Serve;
 use crate::config::{Config, Rate};
+use crate::metrics::{self, Metrics};
 use crate::server::{self, Certificates, Connections, Endpoint, Listeners, Reloads, ServerSettings, systemd};
 use crate::signals::Signals;
 use crate::terminal::say;
@@ -24,6 +25,7 @@ use crate::wiring::{self, Wired};
 pub(crate) async fn run(config: &Config, serve: &Serve) -> anyhow::Result<ExitCode> {
     // Bound first: a taken address is told before anything is opened, and early clients wait instead of failing.
     let listeners = Listeners::open(config.listen, config.redirect.as_ref().map(|to| to.listen))?;
+    let metrics = Metrics::open(config)?;
     let certificates = config.tls.as_ref().map(Certificates::load).transpose()?;
     let signals = Signals::new()?;
     if config.cookie_security == CookieSecurity::Never {
@@ -39,7 +41,7 @@ pub(crate) async fn run(config: &Config, serve: &Serve) -> anyhow::Result<ExitCo
         first_administrator(config, &wired).await?;
     }
     tokio::select! {
-        served = until_ended(config, serve, wired, listeners, certificates.map(Arc::new), &signals) => {
+        served = until_ended(config, serve, wired, listeners, metrics, certificates.map(Arc::new), &signals) => {
             served?;
             Ok(ExitCode::SUCCESS)
         }
@@ -56,19 +58,29 @@ async fn until_ended(
     serve: &Serve,
     wired: Wired,
     listeners: Listeners,
+    metrics: Option<Metrics>,
     certificates: Option<Arc<Certificates>>,
     signals: &Signals,
 ) -> anyhow::Result<()> {
-    let background = Background::start(config, &wired, !serve.no_worker);
+    let mut background = Background::start(config, &wired, !serve.no_worker);
+    background.look_at_disk(config);
     let urls = Urls::new(&config.root_path);
     let store = Arc::clone(&wired.ports.store);
     let state = AppState::new(Arc::clone(&wired.services), store, urls, config.cookie_security)
         .with_mail(wired.mailer.is_some())
         .with_components(background.components());
     let readiness = Arc::clone(&state.readiness);
-    let router = mppeep_http::router(state, edge(config), Arc::clone(&wired.limiter), &SystemEntropy);
+    let edge = EdgeSettings {
+        observer: metrics::observer(metrics.as_ref()),
+        ..edge(config)
+    };
+    let limiter = metrics::limiter(metrics.as_ref(), Arc::clone(&wired.limiter));
+    let router = mppeep_http::router(state.clone(), edge, limiter, &SystemEntropy);
     let settings = ServerSettings::usual(config.max_connections, config.trusted_proxies.clone());
     let connections = Connections::default();
+    if let Some(metrics) = metrics {
+        background.tell(metrics, &wired, Some((state, connections.clone())));
+    }
     let _reloads = certificates.as_ref().map(Reloads::start).transpose()?;
     let address = listeners.main.local_addr()?;
     tracing::info!(%address, root = config.root_path, tls = certificates.is_some(), "listening");

@@ -4,6 +4,7 @@
 mod backends;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod values;
 
 use std::collections::BTreeMap;
@@ -14,8 +15,11 @@ use std::time::Duration;
 use mppeep_http::{ClientIpHeader, CookieSecurity, Network, Origin};
 
 pub(crate) use backends::{Database, MailSettings, Named, PostgresSettings};
+pub(crate) use tls::Redirect;
 pub(crate) use values::{Rate, Secret, ShownValue};
 use values::{SETTINGS, Values};
+
+use crate::server::TlsFiles;
 
 /// The file that is read when `--config` names none, if it exists.
 const USUAL_FILE: &str = "mppeep.toml";
@@ -36,6 +40,10 @@ pub(crate) struct Config {
     pub(crate) root_path: String,
     pub(crate) public_url: Option<Origin>,
     pub(crate) allowed_origins: Vec<Origin>,
+    /// The certificate and its key, when https is spoken here and not by a proxy.
+    pub(crate) tls: Option<TlsFiles>,
+    /// Where those who come without https are sent to it.
+    pub(crate) redirect: Option<Redirect>,
     /// How many servers share the database: each takes its share of the limits while Redis is away.
     pub(crate) instances: u32,
     pub(crate) database: Database,
@@ -61,6 +69,8 @@ pub(crate) struct Config {
     pub(crate) max_requests: usize,
     /// How long a request may be worked on.
     pub(crate) request_deadline: Duration,
+    /// Where metrics are told; nowhere when unset.
+    pub(crate) metrics_listen: Option<SocketAddr>,
     pub(crate) log: String,
     pub(crate) log_format: LogFormat,
     /// Each value with where it came from, secrets masked.
@@ -102,6 +112,10 @@ fn assemble(values: &Values, unknown_variables: Vec<String>) -> anyhow::Result<C
     if cookie_security == CookieSecurity::Never && public_url.as_ref().is_some_and(Origin::is_https) {
         return Err(values.wrong("cookie_secure", "never is refused with an https public URL"));
     }
+    let tls = tls::files(values)?;
+    if tls.is_some() {
+        tls::needs_https(values, public_url.as_ref(), cookie_security)?;
+    }
     let log_format = values.word(
         "log_format",
         &[
@@ -115,6 +129,8 @@ fn assemble(values: &Values, unknown_variables: Vec<String>) -> anyhow::Result<C
         listen: values.parsed("listen")?,
         root_path,
         allowed_origins: values.list("allowed_origins")?,
+        tls,
+        redirect: tls::redirect(values, public_url.as_ref())?,
         instances: values.at_least_one("instances")?,
         database: backends::database(values)?,
         redis: backends::redis(values)?,
@@ -136,6 +152,7 @@ fn assemble(values: &Values, unknown_variables: Vec<String>) -> anyhow::Result<C
         max_connections: usize::try_from(values.at_least_one("max_connections")?)?,
         max_requests: usize::try_from(values.at_least_one("max_requests")?)?,
         request_deadline: seconds("request_seconds")?,
+        metrics_listen: values.optional("metrics_listen")?,
         log: values.text("log").to_owned(),
         log_format,
         origins: values.shown(),

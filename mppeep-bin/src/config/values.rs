@@ -39,6 +39,9 @@ pub(super) const SETTINGS: &[Setting] = &[
     setting("root_path", "MPPEEP_ROOT_PATH", "/mppeep"),
     setting("public_url", "MPPEEP_PUBLIC_URL", ""),
     setting("allowed_origins", "MPPEEP_ALLOWED_ORIGINS", ""),
+    setting("tls_cert", "MPPEEP_TLS_CERT", ""),
+    setting("tls_key", "MPPEEP_TLS_KEY", ""),
+    setting("redirect_listen", "MPPEEP_REDIRECT_LISTEN", ""),
     setting("instances", "MPPEEP_INSTANCES", "1"),
     secret("database_url", "DATABASE_URL"),
     setting("database_url_file", "DATABASE_URL_FILE", ""),
@@ -80,6 +83,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     setting("max_connections", "MPPEEP_MAX_CONNECTIONS", "4096"),
     setting("max_requests", "MPPEEP_MAX_REQUESTS", "256"),
     setting("request_seconds", "MPPEEP_REQUEST_SECONDS", "30"),
+    setting("metrics_listen", "MPPEEP_METRICS_LISTEN", ""),
     setting("log", "MPPEEP_LOG", "info"),
     setting("log_format", "MPPEEP_LOG_FORMAT", "auto"),
 ];

@@ -1,259 +1,250 @@
-//! One connection: what it is doing, and how long it may do it.
-//!
-//! hyper times the head of a request, but with one clock for « sends its head » and « stays idle », and it times neither
-//! a first byte that never comes nor a reader that never reads. This wrapper around the socket times all of them.
+//! One connection, from its socket to its last answer: TLS or not, HTTP/1.1 or HTTP/2.
 
-use std::io;
-use std::pin::Pin;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
-use std::task::{Context, Poll};
+use std::convert::Infallible;
+use std::fmt::Display;
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http_body::{Body as HttpBody, Frame, SizeHint};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use axum::Router;
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use http::{HeaderValue, Request, Response, Version, header};
+use hyper::body::Incoming;
+use hyper::rt::{Read, Write};
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulConnection;
+use mppeep_http::{Readiness, Transport};
 use tokio::net::TcpStream;
-use tokio::sync::Notify;
-use tokio::time::{Instant, Sleep};
+use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
+use tower::ServiceExt as _;
 
-/// How long a connection may take for what.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Patience {
-    /// From the connection, or from a head's first byte, to the end of the head.
-    pub(crate) head: Duration,
-    /// Between an answer and the next request's first byte.
-    pub(crate) idle: Duration,
-    /// Without the client taking a byte of an answer.
-    pub(crate) write: Duration,
+use super::activity::{Activity, Answering, AnsweringBody, Phase};
+use super::socket::{Patience, PatientSocket};
+use super::tls;
+
+/// Fields and bytes of a request's head; more gives 431.
+const MOST_HEADERS: usize = 96;
+const MOST_HEAD_BYTES: usize = 32 * 1024;
+const BUFFER_BYTES: usize = 64 * 1024;
+
+/// HTTP/2: requests at once on one connection, and what each may send before it is read.
+const MOST_STREAMS: u32 = 100;
+const STREAM_WINDOW: u32 = 64 * 1024;
+const CONNECTION_WINDOW: u32 = 256 * 1024;
+const SEND_BUFFER: usize = 64 * 1024;
+/// Streams that a client may open and reset before they are looked at, and mistakes that it may be told of: a client that
+/// does more of it only wants to keep the server busy (CVE-2023-44487).
+const MOST_RESETS: usize = 20;
+const MOST_MISTAKES: usize = 128;
+/// A peer that is silent for so long is asked whether it is there, and has so long to say yes.
+const PING_EVERY: Duration = Duration::from_secs(30);
+const PING_PATIENCE: Duration = Duration::from_secs(20);
+
+/// What all connections of a listener share.
+pub(super) struct Shared {
+    pub(super) router: Router,
+    pub(super) readiness: Arc<Readiness>,
+    pub(super) tls: Option<TlsAcceptor>,
+    pub(super) patience: Patience,
+    /// When the server ends: how long a connection that waits may still bring a request.
+    pub(super) linger: Duration,
 }
 
-/// What a connection is doing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Phase {
-    /// A head is awaited or arriving.
-    Head,
-    /// A request is being answered.
-    Busy,
-    /// Between an answer and the next request.
-    Idle,
-}
-
-/// Shared by the socket, the service and the registry.
-#[derive(Debug)]
-pub(crate) struct Activity {
-    started: Instant,
-    phase: AtomicU8,
-    /// Milliseconds from `started` to the last change of phase.
-    since: AtomicU64,
-    /// Counts the changes of phase.
-    changes: AtomicU64,
-    /// Ends the connection.
-    pub(crate) end: Notify,
-}
-
-impl Activity {
-    pub(crate) fn new() -> Self {
-        Self {
-            started: Instant::now(),
-            phase: AtomicU8::new(0),
-            since: AtomicU64::new(0),
-            changes: AtomicU64::new(1),
-            end: Notify::new(),
-        }
-    }
-
-    pub(crate) fn phase(&self) -> Phase {
-        match self.phase.load(Ordering::Acquire) {
-            0 => Phase::Head,
-            1 => Phase::Busy,
-            _ => Phase::Idle,
-        }
-    }
-
-    pub(crate) fn enter(&self, phase: Phase) {
-        let code = match phase {
-            Phase::Head => 0,
-            Phase::Busy => 1,
-            Phase::Idle => 2,
-        };
-        let since = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.since.store(since, Ordering::Release);
-        self.phase.store(code, Ordering::Release);
-        self.changes.fetch_add(1, Ordering::AcqRel);
-    }
-
-    /// When the present phase began.
-    pub(crate) fn since(&self) -> Instant {
-        self.started + Duration::from_millis(self.since.load(Ordering::Acquire))
-    }
-}
-
-/// A socket that gives up on a peer that keeps it waiting.
-pub(crate) struct PatientSocket {
+/// Serves one connection until it ends, has to give up its place, or the server ends.
+pub(super) async fn serve(
     socket: TcpStream,
-    activity: std::sync::Arc<Activity>,
-    patience: Patience,
-    seen: u64,
-    reading: Option<Pin<Box<Sleep>>>,
-    writing: Option<Pin<Box<Sleep>>>,
-}
-
-impl PatientSocket {
-    pub(crate) fn new(socket: TcpStream, activity: std::sync::Arc<Activity>, patience: Patience) -> Self {
-        Self {
-            socket,
-            activity,
-            patience,
-            seen: 0,
-            reading: None,
-            writing: None,
+    peer: SocketAddr,
+    activity: Arc<Activity>,
+    shared: Arc<Shared>,
+    closing: watch::Receiver<bool>,
+) {
+    let socket = PatientSocket::new(socket, Arc::clone(&activity), shared.patience);
+    match &shared.tls {
+        None => {
+            let transport = Transport::Plain;
+            let service = service(&shared, &activity, peer, transport);
+            let connection = http1(TokioIo::new(socket), service);
+            tokio::select! {
+                () = drive(connection, &activity, closing, shared.linger) => {}
+                () = activity.ended() => {}
+            }
+        }
+        // Its future is larger; connections without TLS do not pay for it.
+        Some(acceptor) => {
+            let secured = secured(acceptor.clone(), socket, peer, &activity, &shared, closing);
+            let secured: Pin<Box<dyn Future<Output = ()> + Send + '_>> = Box::pin(secured);
+            tokio::select! {
+                () = secured => {}
+                () = activity.ended() => {}
+            }
         }
     }
+}
 
-    /// Arms the clock of the present phase, if the phase has changed.
-    fn arm(&mut self) {
-        let changes = self.activity.changes.load(Ordering::Acquire);
-        if changes == self.seen {
+async fn secured(
+    acceptor: TlsAcceptor,
+    socket: PatientSocket,
+    peer: SocketAddr,
+    activity: &Arc<Activity>,
+    shared: &Arc<Shared>,
+    closing: watch::Receiver<bool>,
+) {
+    // The state of a handshake is large, and is gone when the handshake is done.
+    let handshake = Box::pin(acceptor.accept(socket));
+    let stream = {
+        let mut closing = closing.clone();
+        let ends = async {
+            drop(closing.wait_for(|closing| *closing).await);
+            tokio::time::sleep(shared.linger).await;
+        };
+        tokio::select! {
+            stream = handshake => stream,
+            () = ends => return,
+        }
+    };
+    let stream = match stream {
+        Ok(stream) => stream,
+        Err(error) => {
+            tracing::debug!(%error, "a handshake failed");
             return;
         }
-        self.seen = changes;
-        let allowed = match self.activity.phase() {
-            Phase::Head => Some(self.patience.head),
-            Phase::Idle => Some(self.patience.idle),
-            Phase::Busy => None,
-        };
-        let deadline = allowed.map(|allowed| self.activity.since() + allowed);
-        match (deadline, &mut self.reading) {
-            (Some(deadline), Some(sleep)) => sleep.as_mut().reset(deadline),
-            (Some(deadline), none) => *none = Some(Box::pin(tokio::time::sleep_until(deadline))),
-            (None, some) => *some = None,
-        }
-    }
-
-    /// Notes whether the peer takes what is written.
-    fn judge<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
-        if written.is_ready() {
-            self.writing = None;
-            return written;
-        }
-        let patience = self.patience.write;
-        let sleep = self
-            .writing
-            .get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
-        match sleep.as_mut().poll(cx) {
-            Poll::Ready(()) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
-            Poll::Pending => Poll::Pending,
-        }
-    }
-}
-
-impl AsyncRead for PatientSocket {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let this = &mut *self;
-        this.arm();
-        let before = buffer.filled().len();
-        match Pin::new(&mut this.socket).poll_read(cx, buffer) {
-            Poll::Ready(Ok(())) => {
-                if buffer.filled().len() > before && this.activity.phase() == Phase::Idle {
-                    this.activity.enter(Phase::Head);
-                }
-                Poll::Ready(Ok(()))
-            }
-            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
-            Poll::Pending => {
-                let expired = this
-                    .reading
-                    .as_mut()
-                    .is_some_and(|sleep| sleep.as_mut().poll(cx).is_ready());
-                if expired {
-                    Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
-                } else {
-                    Poll::Pending
-                }
+    };
+    let service = service(shared, activity, peer, Transport::Tls);
+    if stream.get_ref().1.alpn_protocol() == Some(tls::HTTP_2) {
+        activity.share();
+        let connection = http2::Builder::new(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(MOST_STREAMS)
+            .max_header_list_size(u32::try_from(MOST_HEAD_BYTES).unwrap_or(u32::MAX))
+            .initial_stream_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
+            .max_send_buf_size(SEND_BUFFER)
+            .max_pending_accept_reset_streams(MOST_RESETS)
+            .max_local_error_reset_streams(MOST_MISTAKES)
+            .keep_alive_interval(PING_EVERY)
+            .keep_alive_timeout(PING_PATIENCE)
+            .serve_connection(TokioIo::new(stream), service);
+        tokio::select! {
+            () = drive(connection, activity, closing, shared.linger) => {}
+            () = stuck(activity, shared.patience.write) => {
+                tracing::debug!("a reader that takes nothing is given up");
             }
         }
+    } else {
+        drive(
+            http1(TokioIo::new(stream), service),
+            activity,
+            closing,
+            shared.linger,
+        )
+        .await;
     }
 }
 
-impl AsyncWrite for PatientSocket {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.socket).poll_write(cx, bytes);
-        self.judge(cx, written)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.socket).poll_write_vectored(cx, slices);
-        self.judge(cx, written)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.socket.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_shutdown(cx)
-    }
+fn http1<I, S>(io: I, service: S) -> http1::Connection<I, S>
+where
+    I: Read + Write + Unpin,
+    S: hyper::service::HttpService<Incoming, ResBody = AnsweringBody>,
+    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    http1::Builder::new()
+        .half_close(true)
+        .header_read_timeout(None)
+        .max_headers(MOST_HEADERS)
+        .max_header_size(MOST_HEAD_BYTES)
+        .max_buf_size(BUFFER_BYTES)
+        .serve_connection(io, service)
 }
 
-/// A request being answered; the connection is idle again when it is dropped.
-pub(crate) struct Answering(std::sync::Arc<Activity>);
-
-impl Answering {
-    pub(crate) fn new(activity: std::sync::Arc<Activity>) -> Self {
-        activity.enter(Phase::Busy);
-        Self(activity)
+/// Lets a connection live until it ends. When the server ends, a connection that waits may bring one more request for a
+/// while, so that none is lost on its way; each answer then says that it is the last.
+async fn drive<C>(connection: C, activity: &Activity, mut closing: watch::Receiver<bool>, linger: Duration)
+where
+    C: GracefulConnection,
+    C::Error: Display,
+{
+    let mut connection = pin!(connection);
+    let told = |result: Result<(), C::Error>| {
+        if let Err(error) = result {
+            tracing::debug!(%error, "a connection ended early");
+        }
+    };
+    tokio::select! {
+        result = connection.as_mut() => return told(result),
+        _ended = closing.wait_for(|closing| *closing) => {}
     }
-}
-
-impl Drop for Answering {
-    fn drop(&mut self) {
-        self.0.enter(Phase::Idle);
+    let shared = activity.is_shared();
+    if !shared {
+        // HTTP/2 has a message for this; over HTTP/1.1 only an answer can say it.
+        tokio::select! {
+            result = connection.as_mut() => return told(result),
+            () = tokio::time::sleep(linger) => {}
+        }
     }
-}
-
-/// An answer's body, which keeps its connection busy until it is sent.
-pub(crate) struct AnsweringBody {
-    body: axum::body::Body,
-    _answering: Answering,
-}
-
-impl AnsweringBody {
-    pub(crate) fn new(body: axum::body::Body, answering: Answering) -> Self {
-        Self {
-            body,
-            _answering: answering,
+    connection.as_mut().graceful_shutdown();
+    loop {
+        tokio::select! {
+            result = connection.as_mut() => return told(result),
+            () = tokio::time::sleep(linger) => {}
+        }
+        if shared && activity.phase() != Phase::Busy {
+            // It has been told, and says nothing: nobody is there.
+            return;
         }
     }
 }
 
-impl HttpBody for AnsweringBody {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
+/// Ends when answers have been waiting for too long for somebody to read them.
+async fn stuck(activity: &Activity, patience: Duration) {
+    while !activity.is_stuck(patience) {
+        tokio::time::sleep(patience / 3).await;
     }
+}
 
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
+fn service(
+    shared: &Arc<Shared>,
+    activity: &Arc<Activity>,
+    peer: SocketAddr,
+    transport: Transport,
+) -> impl hyper::service::HttpService<
+    Incoming,
+    ResBody = AnsweringBody,
+    Error = Infallible,
+    Future: Send + 'static,
+> + use<> {
+    let (shared, activity) = (Arc::clone(shared), Arc::clone(activity));
+    service_fn(move |request| {
+        answer(
+            Arc::clone(&shared),
+            Answering::new(Arc::clone(&activity)),
+            peer,
+            transport,
+            request,
+        )
+    })
+}
 
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+async fn answer(
+    shared: Arc<Shared>,
+    answering: Answering,
+    peer: SocketAddr,
+    transport: Transport,
+    request: Request<Incoming>,
+) -> Result<Response<AnsweringBody>, Infallible> {
+    let mut request = request.map(Body::new);
+    request.extensions_mut().insert(ConnectInfo(peer));
+    request.extensions_mut().insert(transport);
+    let alone = request.version() < Version::HTTP_2;
+    let mut response = shared.router.clone().oneshot(request).await?;
+    if alone && shared.readiness.is_draining() {
+        response
+            .headers_mut()
+            .insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
+    Ok(response.map(|body| AnsweringBody::new(body, answering)))
 }

@@ -1,68 +1,89 @@
-//! The accept loop: HTTP/1.1 over our own sockets, because a ready-made one never ends a client that keeps it waiting.
+//! The accept loop: HTTP over our own sockets, because a ready-made one never ends a client that keeps it waiting.
 
+mod activity;
 mod connection;
+mod listeners;
+mod places;
+mod redirect;
+mod reloads;
+mod socket;
+pub(crate) mod systemd;
+mod tls;
 
-use std::collections::HashMap;
-use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
-use axum::extract::ConnectInfo;
-use http::{HeaderValue, Request, Response, header};
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
-use hyper_util::server::graceful::GracefulShutdown;
-use mppeep_http::Readiness;
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use mppeep_http::{Network, Readiness};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::task::JoinSet;
-use tower::ServiceExt as _;
 
-pub(crate) use connection::Patience;
-use connection::{Activity, Answering, AnsweringBody, PatientSocket, Phase};
-
-/// Connections that wait to be accepted. The kernel cuts it to `net.core.somaxconn`.
-const BACKLOG: u32 = 4096;
+use activity::Activity;
+use connection::Shared;
+pub(crate) use listeners::Listeners;
+pub(crate) use places::Connections;
+use places::Places;
+pub(crate) use redirect::redirect;
+pub(crate) use reloads::Reloads;
+pub(crate) use socket::Patience;
+pub(crate) use tls::{Certificates, TlsFiles};
 
 /// Descriptors kept for everything that is not a connection.
 const SPARE_DESCRIPTORS: usize = 64;
 
-/// Fields and bytes of a request's head; more gives 431.
-const MOST_HEADERS: usize = 96;
-const MOST_HEAD_BYTES: usize = 32 * 1024;
-const BUFFER_BYTES: usize = 64 * 1024;
+/// Places of the listener that only redirects.
+const REDIRECT_PLACES: usize = 256;
+
+/// How often the accept loop shows that it lives, when nobody comes.
+const BEAT: Duration = Duration::from_secs(1);
 
 /// What the loop keeps to.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct ServerSettings {
     pub(crate) patience: Patience,
     pub(crate) max_connections: usize,
-    /// After a signal: how long requests are still accepted, each answer closing its connection.
+    /// How many of them one address may have, unless it is a trusted proxy.
+    pub(crate) max_of_an_address: usize,
+    pub(crate) trusted_proxies: Vec<Network>,
+    /// After a signal: how long connections are still accepted, each answer closing its own.
     pub(crate) last_calls: Duration,
-    /// Then: how long running requests may take to end.
+    /// Then: how long connections that wait may still bring a request.
+    pub(crate) linger: Duration,
+    /// Then, that time included: how long running requests may take to end.
     pub(crate) drain: Duration,
 }
 
 impl ServerSettings {
     /// The contract's times.
-    pub(crate) fn usual(max_connections: usize) -> Self {
+    pub(crate) fn usual(max_connections: usize, trusted_proxies: Vec<Network>) -> Self {
+        let spare = SPARE_DESCRIPTORS + REDIRECT_PLACES.min(descriptors() / 16);
+        let max_connections = max_connections.min(descriptors().saturating_sub(spare)).max(16);
         Self {
             patience: Patience {
                 head: Duration::from_secs(10),
                 idle: Duration::from_secs(120),
                 write: Duration::from_secs(30),
             },
-            max_connections: max_connections
-                .min(descriptors().saturating_sub(SPARE_DESCRIPTORS))
-                .max(16),
+            max_connections,
+            // Whoever comes directly must not be able to take all places from one address.
+            max_of_an_address: (max_connections / 4).max(16),
+            trusted_proxies,
             last_calls: Duration::from_millis(500),
+            linger: Duration::from_secs(1),
             drain: Duration::from_secs(10),
+        }
+    }
+
+    /// The same for the listener that only redirects.
+    pub(crate) fn of_redirects(&self) -> Self {
+        let max_connections = REDIRECT_PLACES.min(descriptors() / 16).max(16);
+        Self {
+            max_connections,
+            max_of_an_address: (max_connections / 4).max(16),
+            ..self.clone()
         }
     }
 }
@@ -82,85 +103,97 @@ fn descriptors() -> usize {
         .unwrap_or(1024)
 }
 
-/// Binds the address.
-pub(crate) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = if address.is_ipv4() {
-        TcpSocket::new_v4()?
-    } else {
-        TcpSocket::new_v6()?
-    };
-    socket.set_reuseaddr(true)?;
-    socket.bind(address)?;
-    socket.listen(BACKLOG)
+/// A socket with what is said on it.
+pub(crate) struct Endpoint {
+    pub(crate) listener: TcpListener,
+    pub(crate) router: Router,
+    /// Without one, what is said is not secret.
+    pub(crate) certificates: Option<Arc<Certificates>>,
+    /// Counts of its connections.
+    pub(crate) connections: Connections,
 }
 
 /// Serves until `shutdown` ends, then lets what runs end.
 pub(crate) async fn serve(
-    listener: TcpListener,
-    router: Router,
+    endpoint: Endpoint,
     settings: ServerSettings,
     readiness: Arc<Readiness>,
     shutdown: impl Future<Output = ()>,
 ) {
-    let mut server = Server {
+    let Endpoint {
+        listener,
         router,
-        settings,
-        readiness,
-        open: Arc::default(),
-        free: Arc::new(Semaphore::new(settings.max_connections)),
-        graceful: GracefulShutdown::new(),
+        certificates,
+        connections,
+    } = endpoint;
+    let mut server = Server {
+        shared: Arc::new(Shared {
+            router,
+            readiness: Arc::clone(&readiness),
+            tls: certificates.map(|certificates| certificates.acceptor()),
+            patience: settings.patience,
+            linger: settings.linger,
+        }),
+        places: Arc::new(Places::new(
+            settings.max_connections,
+            settings.max_of_an_address,
+            settings.trusted_proxies,
+            connections.clone(),
+        )),
+        connections,
+        closing: watch::Sender::new(false),
         tasks: JoinSet::new(),
-        next: 0,
     };
     tokio::select! {
         () = server.accept(&listener) => {}
         () = shutdown => {}
     }
-    tracing::info!("draining");
-    server.readiness.drain();
+    tracing::info!(connections = server.connections.open(), "draining");
+    readiness.drain();
     let last_calls = tokio::time::sleep(settings.last_calls);
     tokio::select! {
         () = server.accept(&listener) => {}
         () = last_calls => {}
     }
+    server.accept_those_who_wait(&listener).await;
     drop(listener);
-    let Server {
-        graceful, mut tasks, ..
-    } = server;
-    if tokio::time::timeout(settings.drain, graceful.shutdown())
-        .await
-        .is_err()
-    {
-        tracing::warn!("some connections did not end in time and are cut");
+    server.connections.rest();
+    server.closing.send_replace(true);
+    let ended = async { while server.tasks.join_next().await.is_some() {} };
+    if tokio::time::timeout(settings.drain, ended).await.is_err() {
+        let cut = server.connections.open();
+        tracing::warn!(cut, "some connections did not end in time and are cut");
     }
-    tasks.shutdown().await;
+    server.tasks.shutdown().await;
     tracing::info!("drained");
 }
 
-type Open = Arc<Mutex<HashMap<u64, Arc<Activity>>>>;
-
 struct Server {
-    router: Router,
-    settings: ServerSettings,
-    readiness: Arc<Readiness>,
-    open: Open,
-    free: Arc<Semaphore>,
-    graceful: GracefulShutdown,
+    shared: Arc<Shared>,
+    places: Arc<Places>,
+    connections: Connections,
+    /// Tells every connection that the server ends.
+    closing: watch::Sender<bool>,
     tasks: JoinSet<()>,
-    next: u64,
 }
 
 impl Server {
     async fn accept(&mut self, listener: &TcpListener) {
         loop {
-            let permit = self.room().await;
-            match listener.accept().await {
+            let permit = self.places.free().await;
+            let accepted = loop {
+                tokio::select! {
+                    accepted = listener.accept() => break accepted,
+                    () = tokio::time::sleep(BEAT) => self.connections.beat(),
+                }
+            };
+            match accepted {
                 Ok((socket, peer)) => self.start(socket, peer, permit),
                 Err(error) if is_of_one_connection(&error) => {}
                 Err(error) => {
                     // Out of descriptors or memory: make room, and let others have a moment to do so.
                     tracing::warn!(%error, "a connection could not be accepted");
-                    self.end_the_most_idle();
+                    self.places.end_the_most_idle();
                     tokio::time::sleep(Duration::from_millis(100)).await;
                 }
             }
@@ -168,25 +201,11 @@ impl Server {
         }
     }
 
-    /// A place for one more connection; when all are taken, the one that has been waiting longest gives up its own.
-    async fn room(&self) -> Option<OwnedSemaphorePermit> {
-        loop {
-            if let Ok(permit) = Arc::clone(&self.free).try_acquire_owned() {
-                return Some(permit);
-            }
-            self.end_the_most_idle();
-            let freed = Arc::clone(&self.free).acquire_owned();
-            if let Ok(permit) = tokio::time::timeout(Duration::from_millis(200), freed).await {
-                return permit.ok();
-            }
-        }
-    }
-
-    fn end_the_most_idle(&self) {
-        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let waiting = open.values().filter(|activity| activity.phase() != Phase::Busy);
-        if let Some(activity) = waiting.min_by_key(|activity| activity.since()) {
-            activity.end.notify_one();
+    /// Takes the connections that the kernel has accepted already: whoever sits there when the listener is dropped would
+    /// be reset, with a request on its way.
+    async fn accept_those_who_wait(&mut self, listener: &TcpListener) {
+        while let Ok(Ok((socket, peer))) = tokio::time::timeout(Duration::ZERO, listener.accept()).await {
+            self.start(socket, peer, None);
         }
     }
 
@@ -195,91 +214,23 @@ impl Server {
         if socket.set_nodelay(true).is_err() {
             return;
         }
-        let id = self.next;
-        self.next = self.next.wrapping_add(1);
         let activity = Arc::new(Activity::new());
-        let held = Held::new(Arc::clone(&self.open), id, Arc::clone(&activity));
-        let socket = PatientSocket::new(socket, Arc::clone(&activity), self.settings.patience);
-        let service = {
-            let (router, readiness, activity) = (
-                self.router.clone(),
-                Arc::clone(&self.readiness),
-                Arc::clone(&activity),
-            );
-            service_fn(move |request| {
-                answer(
-                    router.clone(),
-                    Arc::clone(&readiness),
-                    Arc::clone(&activity),
-                    peer,
-                    request,
-                )
-            })
+        let Some(place) = self.places.take(peer.ip(), &activity, permit) else {
+            tracing::debug!("an address has all the connections it may have");
+            return;
         };
-        let connection = http1::Builder::new()
-            .half_close(true)
-            .header_read_timeout(None)
-            .max_headers(MOST_HEADERS)
-            .max_header_size(MOST_HEAD_BYTES)
-            .max_buf_size(BUFFER_BYTES)
-            .serve_connection(TokioIo::new(socket), service);
-        let connection = self.graceful.watch(connection);
+        let serving = connection::serve(
+            socket,
+            peer,
+            activity,
+            Arc::clone(&self.shared),
+            self.closing.subscribe(),
+        );
         self.tasks.spawn(async move {
-            tokio::select! {
-                result = connection => {
-                    if let Err(error) = result {
-                        tracing::debug!(%error, "a connection ended early");
-                    }
-                }
-                () = activity.end.notified() => {}
-            }
-            drop(held);
-            drop(permit);
+            serving.await;
+            drop(place);
         });
     }
-}
-
-/// A connection in the registry, taken out when dropped.
-struct Held {
-    open: Open,
-    id: u64,
-}
-
-impl Held {
-    fn new(open: Open, id: u64, activity: Arc<Activity>) -> Self {
-        open.lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(id, activity);
-        Self { open, id }
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        self.open
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(&self.id);
-    }
-}
-
-async fn answer(
-    router: Router,
-    readiness: Arc<Readiness>,
-    activity: Arc<Activity>,
-    peer: SocketAddr,
-    request: Request<Incoming>,
-) -> Result<Response<AnsweringBody>, Infallible> {
-    let answering = Answering::new(activity);
-    let mut request = request.map(Body::new);
-    request.extensions_mut().insert(ConnectInfo(peer));
-    let mut response = router.oneshot(request).await?;
-    if readiness.is_draining() {
-        response
-            .headers_mut()
-            .insert(header::CONNECTION, HeaderValue::from_static("close"));
-    }
-    Ok(response.map(|body| AnsweringBody::new(body, answering)))
 }
 
 /// Errors of `accept` that concern one peer only.
@@ -292,3 +243,5 @@ fn is_of_one_connection(error: &io::Error) -> bool {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tls_tests;

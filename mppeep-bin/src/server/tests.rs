@@ -1,7 +1,11 @@
 //! The accept loop against clients that keep it waiting, over real sockets and with short times.
 
+use std::convert::Infallible;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
 
+use axum::body::Body;
 use axum::extract::Request as AxumRequest;
 use axum::routing::{get, post};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -11,10 +15,11 @@ use tokio::time::Instant;
 
 use super::*;
 
-const HEAD: Duration = Duration::from_millis(400);
-const IDLE: Duration = Duration::from_millis(1500);
+pub(super) const HEAD: Duration = Duration::from_millis(400);
+pub(super) const IDLE: Duration = Duration::from_millis(1500);
+pub(super) const WRITE: Duration = Duration::from_millis(700);
 
-struct Running {
+pub(super) struct Running {
     address: SocketAddr,
     stop: Option<oneshot::Sender<()>>,
     task: JoinHandle<()>,
@@ -22,14 +27,21 @@ struct Running {
 
 impl Running {
     async fn start(max_connections: usize) -> Self {
+        Self::start_with(max_connections, None).await
+    }
+
+    pub(super) async fn start_with(max_connections: usize, certificates: Option<Arc<Certificates>>) -> Self {
         let settings = ServerSettings {
             patience: Patience {
                 head: HEAD,
                 idle: IDLE,
-                write: Duration::from_millis(700),
+                write: WRITE,
             },
             max_connections,
+            max_of_an_address: max_connections,
+            trusted_proxies: Vec::new(),
             last_calls: Duration::from_millis(100),
+            linger: Duration::from_millis(100),
             drain: Duration::from_secs(3),
         };
         let hits = Arc::new(AtomicUsize::new(0));
@@ -45,6 +57,7 @@ impl Running {
                     "slow"
                 }),
             )
+            .route("/pieces", get(|| async { Body::new(Pieces(10_000)) }))
             .route("/large", get(|| async { vec![b'x'; 64 * 1024 * 1024] }))
             .route(
                 "/echo",
@@ -52,11 +65,17 @@ impl Running {
                     axum::body::to_bytes(request.into_body(), 1 << 20).await.unwrap()
                 }),
             );
-        let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let listener = listeners::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
         let readiness = Arc::new(Readiness::new(Arc::new(NoStore)));
-        let task = tokio::spawn(serve(listener, router, settings, readiness, async move {
+        let endpoint = Endpoint {
+            listener,
+            router,
+            certificates,
+            connections: Connections::default(),
+        };
+        let task = tokio::spawn(serve(endpoint, settings, readiness, async move {
             let _ = stopped.await;
         }));
         Self {
@@ -66,8 +85,33 @@ impl Running {
         }
     }
 
-    async fn connect(&self) -> TcpStream {
+    pub(super) async fn connect(&self) -> TcpStream {
         TcpStream::connect(self.address).await.unwrap()
+    }
+
+    pub(super) fn stop(&mut self) {
+        self.stop.take().unwrap().send(()).unwrap();
+    }
+
+    pub(super) async fn ended(self) {
+        self.task.await.unwrap();
+    }
+}
+
+/// A body of so many pieces.
+struct Pieces(u32);
+
+impl http_body::Body for Pieces {
+    type Data = bytes::Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<bytes::Bytes>, Infallible>>> {
+        self.0 = self.0.saturating_sub(1);
+        let piece = bytes::Bytes::from_static(&[b'x'; 1000]);
+        Poll::Ready((self.0 > 0).then(|| Ok(http_body::Frame::data(piece))))
     }
 }
 
@@ -286,7 +330,7 @@ async fn what_runs_is_ended_before_the_server_ends() {
         .unwrap();
     one_answer(&mut idle).await;
     let started = Instant::now();
-    server.stop.take().unwrap().send(()).unwrap();
+    server.stop();
     // The last calls are still answered, and told that they are the last.
     let mut late = server.connect().await;
     late.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")

@@ -1,0 +1,242 @@
+//! What a connection is doing, shared by its socket, its requests and the table of places.
+
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+/// What a connection is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// A handshake or a head is awaited or arriving.
+    Head,
+    /// A request is being answered.
+    Busy,
+    /// Between an answer and the next request.
+    Idle,
+}
+
+#[derive(Debug)]
+struct State {
+    phase: Phase,
+    since: Instant,
+    /// Counts the changes of phase.
+    changes: u64,
+    /// Requests being answered; more than one only over HTTP/2.
+    running: u32,
+    /// Answers that have a piece more than their reader takes.
+    unread: u32,
+    /// When a reader last took something.
+    taken: Instant,
+    /// Whether requests share the connection (HTTP/2).
+    shared: bool,
+    /// Whether it was told to give up its place.
+    ended: bool,
+}
+
+/// What one connection is doing, and since when.
+#[derive(Debug)]
+pub(super) struct Activity {
+    state: Mutex<State>,
+    end: Notify,
+}
+
+impl Activity {
+    pub(super) fn new() -> Self {
+        let now = Instant::now();
+        Self {
+            state: Mutex::new(State {
+                phase: Phase::Head,
+                since: now,
+                changes: 1,
+                running: 0,
+                unread: 0,
+                taken: now,
+                shared: false,
+                ended: false,
+            }),
+            end: Notify::new(),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Number of the last change, the phase and its begin.
+    pub(super) fn now(&self) -> (u64, Phase, Instant) {
+        let state = self.state();
+        (state.changes, state.phase, state.since)
+    }
+
+    pub(super) fn phase(&self) -> Phase {
+        self.state().phase
+    }
+
+    /// From now on requests share the connection.
+    pub(super) fn share(&self) {
+        self.state().shared = true;
+    }
+
+    pub(super) fn is_shared(&self) -> bool {
+        self.state().shared
+    }
+
+    /// Bytes came. Over HTTP/1.1 they begin a head; over HTTP/2 they may be anything, and do not prolong idleness.
+    pub(super) fn heard(&self) {
+        let mut state = self.state();
+        if state.phase == Phase::Idle && !state.shared {
+            state.enter(Phase::Head);
+        }
+    }
+
+    /// The reader took bytes of an answer.
+    pub(super) fn took(&self) {
+        let mut state = self.state();
+        state.taken = Instant::now();
+        if state.phase == Phase::Idle {
+            // The rest of an answer that was handed over whole.
+            state.enter(Phase::Idle);
+        }
+    }
+
+    fn begin(&self) {
+        let mut state = self.state();
+        state.running += 1;
+        if state.running == 1 {
+            state.enter(Phase::Busy);
+        }
+    }
+
+    fn finish(&self) {
+        let mut state = self.state();
+        state.running = state.running.saturating_sub(1);
+        if state.running == 0 {
+            state.enter(Phase::Idle);
+        }
+    }
+
+    fn hand_over(&self) {
+        let mut state = self.state();
+        state.unread += 1;
+        if state.unread == 1 {
+            state.taken = Instant::now();
+        }
+    }
+
+    fn was_read(&self) {
+        let mut state = self.state();
+        state.unread = state.unread.saturating_sub(1);
+        state.taken = Instant::now();
+    }
+
+    /// Whether answers wait for a reader who has taken nothing for so long. Of HTTP/2 only: there the socket is read
+    /// also by whoever keeps the windows of his streams shut.
+    pub(super) fn is_stuck(&self, patience: Duration) -> bool {
+        let state = self.state();
+        state.shared && state.unread > 0 && state.taken.elapsed() >= patience
+    }
+
+    /// For how long nothing has been asked, if nothing is being answered.
+    pub(super) fn waiting(&self) -> Option<Duration> {
+        let state = self.state();
+        (state.phase != Phase::Busy && !state.ended).then(|| state.since.elapsed())
+    }
+
+    /// Makes the connection give up its place.
+    pub(super) fn end(&self) {
+        self.state().ended = true;
+        self.end.notify_one();
+    }
+
+    /// Waits until the connection has to give up its place.
+    pub(super) async fn ended(&self) {
+        self.end.notified().await;
+    }
+}
+
+impl State {
+    fn enter(&mut self, phase: Phase) {
+        self.phase = phase;
+        self.since = Instant::now();
+        self.changes += 1;
+    }
+}
+
+/// A request being answered; the connection is idle again when the last one is dropped.
+pub(super) struct Answering(Arc<Activity>);
+
+impl Answering {
+    pub(super) fn new(activity: Arc<Activity>) -> Self {
+        activity.begin();
+        Self(activity)
+    }
+}
+
+impl Drop for Answering {
+    fn drop(&mut self) {
+        self.0.finish();
+    }
+}
+
+/// An answer's body, which keeps its connection busy until it is sent.
+pub(super) struct AnsweringBody {
+    body: axum::body::Body,
+    /// A piece was given, and the next one has not been asked for.
+    unread: bool,
+    answering: Answering,
+}
+
+impl AnsweringBody {
+    pub(super) fn new(body: axum::body::Body, answering: Answering) -> Self {
+        Self {
+            body,
+            unread: false,
+            answering,
+        }
+    }
+
+    fn was_read(&mut self) {
+        if self.unread {
+            self.unread = false;
+            self.answering.0.was_read();
+        }
+    }
+}
+
+impl Drop for AnsweringBody {
+    fn drop(&mut self) {
+        self.was_read();
+    }
+}
+
+impl HttpBody for AnsweringBody {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        self.was_read();
+        let polled = Pin::new(&mut self.body).poll_frame(cx);
+        if matches!(polled, Poll::Ready(Some(Ok(_)))) {
+            self.unread = true;
+            self.answering.0.hand_over();
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

@@ -65,6 +65,7 @@ const ARROWS: [(&str, &[&str]); 15] = [
     ("mppeep-spreadsheet", &["mppeep-core"]),
     ("mppeep-demo", &["mppeep-core"]),
     ("mppeep-mail", &["mppeep-core"]),
+    ("mppeep-files", &["mppeep-core"]),
     ("mppeep-testbed", &[]),
     ("mppeep-http", &["mppeep-core"]),
     (
@@ -80,6 +81,7 @@ const ARROWS: [(&str, &[&str]); 15] = [
             "mppeep-spreadsheet",
             "mppeep-demo",
             "mppeep-mail",
+            "mppeep-files",
         ],
     ),
     ("mppeep-tests", &["mppeep-core", "mppeep-http", "mppeep-testbed"]),

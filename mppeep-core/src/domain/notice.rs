@@ -18,6 +18,10 @@ codes! {
         AbsenceChanged = "absence_changed",
         /// An evaluation of the user was recorded.
         EvaluationRecorded = "evaluation_recorded",
+        /// A document of the user was validated.
+        DocumentValidated = "document_validated",
+        /// A document of the user was rejected.
+        DocumentRejected = "document_rejected",
         /// A job failed for good.
         JobDead = "job_dead",
     }

@@ -56,7 +56,8 @@ pub trait FileStore: Send + Sync {
     /// `Backend`.
     async fn remove(&self, id: StoredFileId) -> Result<bool, FileStoreError>;
 
-    /// Identifiers of contents that are there for at least `age`, in order, after `after`, `limit` at most.
+    /// Identifiers of contents that are there for at least `age`, in an order that is the store's own, after `after`, `limit`
+    /// at most.
     ///
     /// # Errors
     /// `Backend`.

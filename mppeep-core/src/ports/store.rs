@@ -1,20 +1,26 @@
 //! The store: units of work over one repository per aggregate.
 
 use async_trait::async_trait;
+use uuid::Uuid;
 
 use super::absence::{AbsenceRepository, HolidayRepository};
 use super::account_token::AccountTokenRepository;
 use super::activity::ActivityRepository;
+use super::document::DocumentRepository;
 use super::epochs::{Epoch, Namespace};
 use super::error::StoreError;
 use super::evaluation::EvaluationRepository;
 use super::import::ImportRepository;
+use super::job_queue::Held;
 use super::notice::NoticeRepository;
 use super::organisation::OrganisationRepository;
 use super::outbox::JobOutbox;
 use super::payroll::PayrollRepository;
 use super::personnel::PersonnelRepository;
+use super::photo::PhotoRepository;
 use super::setting::SettingRepository;
+use super::shared_file::SharedFileRepository;
+use super::stored_file::StoredFileRepository;
 use super::user::UserRepository;
 
 /// Opens units of work.
@@ -69,6 +75,22 @@ pub trait UnitOfWork: Send {
     fn notices(&mut self) -> Box<dyn NoticeRepository + '_>;
     /// One-time tokens.
     fn account_tokens(&mut self) -> Box<dyn AccountTokenRepository + '_>;
+
+    /// Contents of files.
+    fn stored_files(&mut self) -> Box<dyn StoredFileRepository + '_>;
+    /// Documents of agents.
+    fn documents(&mut self) -> Box<dyn DocumentRepository + '_>;
+    /// Files that the services hand in.
+    fn shared_files(&mut self) -> Box<dyn SharedFileRepository + '_>;
+    /// Photographs.
+    fn photos(&mut self) -> Box<dyn PhotoRepository + '_>;
+
+    /// Marks the key of idempotency that this token holds as carried out, with this unit. `Lost` when its lease has ended,
+    /// or another holds the key.
+    ///
+    /// # Errors
+    /// `Backend`.
+    async fn mark_carried_out(&mut self, token: Uuid) -> Result<Held, StoreError>;
 
     /// Bumps the epochs of what this unit made wrong, in name order, as its last statements.
     ///

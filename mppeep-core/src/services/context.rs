@@ -20,7 +20,8 @@ use crate::layered::cached::Cached;
 use crate::layered::epoch_board::EpochBoard;
 use crate::ports::clock::{Clock, Entropy};
 use crate::ports::epochs::Namespace;
-use crate::ports::error::StoreError;
+use crate::ports::error::{BackendError, StoreError};
+use crate::ports::job_queue::Held;
 use crate::ports::letters::Letters;
 use crate::ports::store::{Store, UnitOfWork};
 
@@ -58,16 +59,27 @@ impl Default for CacheTimes {
     }
 }
 
-type Held<T> = Mutex<Option<(i64, Arc<T>)>>;
+type Snapshot<T> = Mutex<Option<(i64, Arc<T>)>>;
+
+tokio::task_local! {
+    /// The key of idempotency under which the present request is carried out.
+    static CARRIED_OUT: Uuid;
+}
+
+/// Runs a request that holds a key of idempotency by this token: each unit of work that it commits marks the key as
+/// carried out, or is not committed when the key is lost.
+pub async fn carrying_out<F: Future>(token: Uuid, request: F) -> F::Output {
+    CARRIED_OUT.scope(token, request).await
+}
 
 /// Shared by all services of one process.
 pub struct Context {
     adapters: Adapters,
     cache_times: CacheTimes,
     letters: Option<Arc<dyn Letters>>,
-    settings: Held<Settings>,
-    organisation: Held<Organisation>,
-    demonstration: Held<bool>,
+    settings: Snapshot<Settings>,
+    organisation: Snapshot<Organisation>,
+    demonstration: Snapshot<bool>,
 }
 
 /// A line for the journal, before it has an identifier.
@@ -181,7 +193,7 @@ impl Context {
     /// held under, never older.
     async fn snapshot<T: Send + Sync, F>(
         &self,
-        held: &Held<T>,
+        held: &Snapshot<T>,
         namespace: Namespace,
         load: impl FnOnce(Box<dyn UnitOfWork>) -> F,
     ) -> Result<Arc<T>, ServiceError>
@@ -224,10 +236,27 @@ impl Context {
         mut unit: Box<dyn UnitOfWork>,
         made_wrong: &[Namespace],
     ) -> Result<(), StoreError> {
+        if let Ok(token) = CARRIED_OUT.try_with(|token| *token)
+            && unit.mark_carried_out(token).await? == Held::Lost
+        {
+            // Its lease ended and another carries it out: this one must have no effect.
+            return Err(StoreError::Backend(BackendError::Contention {
+                adapter: "idempotency key",
+                source: None,
+            }));
+        }
         unit.bump(made_wrong).await?;
         let epochs = unit.commit().await?;
         self.adapters.epochs.observe(&epochs);
         Ok(())
+    }
+
+    /// Writes a line of the journal alone: something was read or exported. It is noted in read-only mode too.
+    pub(crate) async fn note(&self, actor: &Actor, note: Note) -> Result<(), ServiceError> {
+        let line = self.activity(actor, note);
+        let mut unit = self.store().begin().await?;
+        unit.activities().append(&[line]).await?;
+        self.commit(unit, &[]).await
     }
 
     /// A line of the journal by this actor now.

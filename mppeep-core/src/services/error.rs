@@ -39,6 +39,18 @@ pub enum ServiceError {
     /// The record is in a state that does not allow this; the code says which.
     #[error("not possible in this state: {0}")]
     State(&'static str),
+    /// The upload is larger than what is accepted.
+    #[error("the upload is larger than {limit_bytes} bytes")]
+    TooLarge {
+        /// The limit, in bytes.
+        limit_bytes: u64,
+    },
+    /// The room for all contents together is taken.
+    #[error("the quota of contents is reached")]
+    QuotaReached,
+    /// There is no room where contents are kept.
+    #[error("the place of contents is full")]
+    StorageFull,
     /// Writing is switched off by the maintenance settings.
     #[error("the site is in read-only mode")]
     ReadOnlyMode,
@@ -48,6 +60,14 @@ pub enum ServiceError {
 }
 
 impl ServiceError {
+    /// Whether it may have been carried out nevertheless.
+    pub fn is_indeterminate(&self) -> bool {
+        matches!(
+            self,
+            Self::Store(StoreError::Backend(BackendError::Indeterminate { .. }))
+        )
+    }
+
     /// An input whose field names something that does not exist.
     pub(crate) fn unknown(field: &str) -> Self {
         Self::Invalid(Violations::one(field, Rule::Unknown { nearest: Vec::new() }))

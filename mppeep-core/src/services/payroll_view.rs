@@ -46,21 +46,19 @@ impl PayrollService {
             }
         }
         drop(unit);
-        let line = self.context.activity(
-            actor,
-            Note {
-                action: ActivityAction::Exported,
-                entity: EntityKind::Slip,
-                entity_id: None,
-                subject: None,
-                label: month.to_string(),
-                changes: Vec::new(),
-            },
-        );
-        // An export changes nothing of the domain: it is noted in read-only mode too.
-        let mut unit = self.context.store().begin().await?;
-        unit.activities().append(&[line]).await?;
-        self.context.commit(unit, &[]).await?;
+        self.context
+            .note(
+                actor,
+                Note {
+                    action: ActivityAction::Exported,
+                    entity: EntityKind::Slip,
+                    entity_id: None,
+                    subject: None,
+                    label: month.to_string(),
+                    changes: Vec::new(),
+                },
+            )
+            .await?;
         Ok(rows)
     }
 

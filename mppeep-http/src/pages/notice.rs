@@ -62,6 +62,7 @@ fn line(visit: &Visit, notice: &Notice) -> NoticeLine {
         NoticeKind::NewAddress | NoticeKind::PasswordChanged => ("key", Some("/profil".to_owned())),
         NoticeKind::AbsenceRecorded | NoticeKind::AbsenceChanged => ("calendar", own_file(visit, "absences")),
         NoticeKind::EvaluationRecorded => ("star", own_file(visit, "evaluations")),
+        NoticeKind::DocumentValidated | NoticeKind::DocumentRejected => ("file", own_file(visit, "documents")),
         NoticeKind::JobDead => ("alert", Some("/admin/files?state=dead".to_owned())),
     };
     NoticeLine {
@@ -99,6 +100,10 @@ fn words(notice: &Notice) -> String {
             )
         }
         NoticeKind::EvaluationRecorded => format!("Votre évaluation de l’année {label} a été enregistrée."),
+        NoticeKind::DocumentValidated => format!("Votre document « {label} » a été validé."),
+        NoticeKind::DocumentRejected => {
+            format!("Votre document « {label} » a été rejeté : ouvrez-le pour en lire le motif.")
+        }
         NoticeKind::JobDead => match label {
             "mail" => "Un courriel n’a pas pu être envoyé et attend une décision.".to_owned(),
             "payroll" => "Un calcul de solde a échoué et attend une décision.".to_owned(),

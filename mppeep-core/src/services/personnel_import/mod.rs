@@ -456,7 +456,7 @@ fn clean_name(name: &str) -> String {
 }
 
 /// Runs a computation on a thread for blocking work.
-pub(super) async fn blocking<T: Send + 'static>(
+pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, ServiceError> {
     tokio::task::spawn_blocking(work).await.map_err(|error| {

@@ -8,20 +8,26 @@ use mppeep_core::ports::absence::{AbsenceRepository, HolidayRepository};
 use mppeep_core::ports::account_token::AccountTokenRepository;
 use mppeep_core::ports::activity::ActivityRepository;
 use mppeep_core::ports::clock::TimeSource;
+use mppeep_core::ports::document::DocumentRepository;
 use mppeep_core::ports::epochs::{Epoch, Namespace};
 use mppeep_core::ports::error::{BackendError, StoreError};
 use mppeep_core::ports::evaluation::EvaluationRepository;
 use mppeep_core::ports::import::ImportRepository;
+use mppeep_core::ports::job_queue::Held;
 use mppeep_core::ports::notice::NoticeRepository;
 use mppeep_core::ports::organisation::OrganisationRepository;
 use mppeep_core::ports::outbox::JobOutbox;
 use mppeep_core::ports::payroll::PayrollRepository;
 use mppeep_core::ports::personnel::PersonnelRepository;
+use mppeep_core::ports::photo::PhotoRepository;
 use mppeep_core::ports::setting::SettingRepository;
+use mppeep_core::ports::shared_file::SharedFileRepository;
 use mppeep_core::ports::store::UnitOfWork;
+use mppeep_core::ports::stored_file::StoredFileRepository;
 use mppeep_core::ports::user::UserRepository;
 use sqlx::{Sqlite, SqliteConnection, Transaction};
 use tokio::sync::Notify;
+use uuid::Uuid;
 
 use crate::codec::present;
 use crate::error;
@@ -179,6 +185,26 @@ impl UnitOfWork for SqliteUnit {
 
     fn account_tokens(&mut self) -> Box<dyn AccountTokenRepository + '_> {
         Box::new(Handle(self))
+    }
+
+    fn stored_files(&mut self) -> Box<dyn StoredFileRepository + '_> {
+        Box::new(Handle(self))
+    }
+
+    fn documents(&mut self) -> Box<dyn DocumentRepository + '_> {
+        Box::new(Handle(self))
+    }
+
+    fn shared_files(&mut self) -> Box<dyn SharedFileRepository + '_> {
+        Box::new(Handle(self))
+    }
+
+    fn photos(&mut self) -> Box<dyn PhotoRepository + '_> {
+        Box::new(Handle(self))
+    }
+
+    async fn mark_carried_out(&mut self, token: Uuid) -> Result<Held, StoreError> {
+        self.mark_key(token).await
     }
 
     async fn bump(&mut self, namespaces: &[Namespace]) -> Result<(), StoreError> {

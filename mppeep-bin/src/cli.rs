@@ -51,12 +51,14 @@ pub(crate) enum Command {
     /// Write a file from the database
     #[command(subcommand)]
     Export(Export),
-    /// Copy the database into a new file, while a server may run
+    /// Copy the database into a new file, and the contents of files beside it, while a server may run
     Backup(Backup),
-    /// Put a copy of the database in the place of the present one
+    /// Put a copy of the database in the place of the present one, and the contents beside it back
     Restore(Restore),
     /// Try everything that the configuration names
     Doctor(Report),
+    /// Ask the running server whether it may be sent requests; status 0 when it may
+    Health(Health),
     /// Print the description of the API (OpenAPI 3.1)
     Openapi,
     /// The configuration
@@ -170,14 +172,22 @@ pub(crate) enum Format {
 
 #[derive(Debug, Args)]
 pub(crate) struct Backup {
-    /// The file to write [default: backups/mppeep-TIME.db (PostgreSQL: .dump) in the data folder]
+    /// The file to write [default: backups/mppeep-TIME.db (PostgreSQL: .dump) in the data folder]; contents of files go
+    /// into a folder of its name and .files
     pub(crate) file: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Restore {
-    /// A file that `backup` wrote
+    /// A file that `backup` wrote; contents of files are taken from the folder of its name and .files
     pub(crate) file: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Health {
+    /// Ask only whether its process runs
+    #[arg(long)]
+    pub(crate) live: bool,
 }
 
 #[derive(Debug, Args)]
@@ -219,6 +229,8 @@ mod tests {
             "mppeep backup",
             "mppeep restore a.db",
             "mppeep doctor",
+            "mppeep health",
+            "mppeep health --live",
             "mppeep openapi",
             "mppeep config check --json --data-dir x",
         ] {

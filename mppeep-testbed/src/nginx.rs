@@ -1,6 +1,6 @@
 //! nginx in front of servers.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::Command as Blocking;
 use std::time::Duration;
 
@@ -103,6 +103,12 @@ impl Nginx {
         self.service.id()
     }
 
+    /// The folder it writes to.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.service.folder()
+    }
+
     /// What it has said of faults.
     #[must_use]
     pub fn log(&self) -> String {
@@ -125,7 +131,7 @@ impl Nginx {
 }
 
 /// The file around a site: everything that nginx writes goes to its own folder.
-fn main_file(options: &NginxOptions, folder: &PathBuf) -> String {
+fn main_file(options: &NginxOptions, folder: &Path) -> String {
     let folder = folder.display().to_string();
     let workers = if options.workers == 0 { 2 } else { options.workers };
     let site = options.site.replace("{folder}", &folder);

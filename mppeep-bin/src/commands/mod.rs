@@ -1,8 +1,10 @@
 //! What each command does.
 
 mod backup;
+mod contents;
 mod demo;
 mod doctor;
+mod health;
 mod postgres_tools;
 mod serve;
 mod transfer;
@@ -49,6 +51,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Backup(backup) => backup::backup(&config, backup).await,
         Command::Restore(restore) => backup::restore(&config, &restore).await,
         Command::Doctor(report) => doctor::run(&config, &report).await,
+        Command::Health(health) => health::run(&config, &health).await,
         Command::Openapi => {
             say(mppeep_http::openapi_json(&mppeep_http::Urls::new(
                 &config.root_path,
@@ -101,6 +104,13 @@ fn operator() -> Actor {
 /// Opens the configured database.
 async fn open(config: &Config) -> anyhow::Result<Wired> {
     wiring::open(config, false, Patience::Configured).await
+}
+
+/// The path that ends with `suffix` after the name.
+fn beside(path: &std::path::Path, suffix: &str) -> std::path::PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
 }
 
 /// The first line of a file.

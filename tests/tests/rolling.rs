@@ -1,0 +1,557 @@
+//! Three instances behind the real nginx with the project's own configuration: restarted one after the other, they lose no
+//! request; and what nginx must not hold back, say, or believe.
+//!
+//! `MPPEEP_ROLLING_RATE` and `MPPEEP_TEST_BINARY` make a measurement of it; without them the rate is 200 a second.
+
+use std::error::Error;
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full};
+use hyper::client::conn::http1::SendRequest;
+use hyper::header::HeaderMap;
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use mppeep_testbed::{Nginx, NginxOptions, Postgres, free_port, lasting_port};
+use mppeep_tests::agents::agent;
+use mppeep_tests::binary::workspace;
+use mppeep_tests::client::encode_form;
+use mppeep_tests::load::Times;
+use mppeep_tests::server::{DEMO_PASSWORD, demo_email};
+use mppeep_tests::{Backend, Client, Launch, Server, backend};
+use serde_json::Value;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::task::{JoinSet, block_in_place};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::ServerName;
+use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+
+/// The name in the project's configuration.
+const HOST: &str = "rh.example";
+
+/// How long a loaded machine may take for anything.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
+
+/// The project's configuration, on our ports and with our certificate.
+fn site(instances: &[u16], http: u16, https: u16) -> String {
+    let read = |name: &str| {
+        std::fs::read_to_string(workspace().join("deploy/nginx").join(name))
+            .expect("the project's configuration")
+    };
+    let mut text = format!("{}\n{}", read("upstream.conf"), read("mppeep.conf"));
+    let mut swap = |old: &str, new: &str, times: usize| {
+        assert_eq!(text.matches(old).count(), times, "{old}");
+        text = text.replace(old, new);
+    };
+    for (number, port) in instances.iter().enumerate() {
+        let old = format!("server 127.0.0.1:{} ", 9001 + number);
+        swap(&old, &format!("server 127.0.0.1:{port} "), 1);
+    }
+    swap("listen 80;", &format!("listen 127.0.0.1:{http};"), 1);
+    swap("listen 443 ssl", &format!("listen 127.0.0.1:{https} ssl"), 1);
+    // Not every machine that runs tests has IPv6.
+    swap("listen [::]:80;", "", 1);
+    swap("listen [::]:443 ssl http2;", "", 1);
+    swap("/etc/nginx/tls/", "{folder}/", 2);
+    text
+}
+
+/// nginx in front of instances, and what speaks with it.
+struct Front {
+    nginx: Nginx,
+    http: u16,
+    tls: TlsConnector,
+    idle: Mutex<Vec<SendRequest<Full<Bytes>>>>,
+}
+
+impl Front {
+    async fn open(instances: &[u16]) -> Self {
+        let made = rcgen::generate_simple_self_signed([HOST.to_owned()]).expect("a certificate");
+        let mut roots = RootCertStore::empty();
+        roots.add(made.cert.der().clone()).expect("a root");
+        let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .expect("versions")
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        for _ in 0..5 {
+            let (http, https) = (free_port(), free_port());
+            let started = Nginx::start(&NginxOptions {
+                site: site(instances, http, https),
+                files: vec![
+                    ("certificate.pem".into(), made.cert.pem().into_bytes()),
+                    ("key.pem".into(), made.signing_key.serialize_pem().into_bytes()),
+                ],
+                port: https,
+                ..NginxOptions::default()
+            })
+            .await;
+            match started {
+                Ok(nginx) => {
+                    return Self {
+                        nginx,
+                        http,
+                        tls: TlsConnector::from(Arc::new(config)),
+                        idle: Mutex::default(),
+                    };
+                }
+                Err(problem) => assert!(problem.contains("Address already in use"), "{problem}"),
+            }
+        }
+        panic!("no port stays free");
+    }
+
+    async fn connect(&self) -> std::io::Result<TlsStream<TcpStream>> {
+        let socket = TcpStream::connect(("127.0.0.1", self.nginx.port())).await?;
+        socket.set_nodelay(true)?;
+        let name = ServerName::try_from(HOST).expect("a name");
+        self.tls.connect(name, socket).await
+    }
+
+    /// Sends over a kept connection, as a browser would, or over a new one.
+    async fn send(&self, request: Request<Full<Bytes>>) -> Outcome<(HeaderMap, u16, Bytes)> {
+        let kept = loop {
+            let taken = self.idle.lock().expect("idle").pop();
+            match taken {
+                Some(mut sender) => {
+                    if sender.ready().await.is_ok() {
+                        break Some(sender);
+                    }
+                }
+                None => break None,
+            }
+        };
+        let mut sender = match kept {
+            Some(sender) => sender,
+            None => {
+                let (sender, connection) =
+                    hyper::client::conn::http1::handshake(TokioIo::new(self.connect().await?)).await?;
+                tokio::spawn(connection);
+                sender
+            }
+        };
+        let (head, body): (_, hyper::body::Incoming) =
+            Response::into_parts(sender.send_request(request).await?);
+        let body = body.collect().await?.to_bytes();
+        self.idle.lock().expect("idle").push(sender);
+        Ok((head.headers, head.status.as_u16(), body))
+    }
+
+    /// A request of somebody's browser.
+    fn request(
+        &self,
+        method: &str,
+        path: &str,
+        session: Option<&str>,
+        form: Option<(&str, String)>,
+    ) -> Request<Full<Bytes>> {
+        let mut request = Request::builder().method(method).uri(path).header("host", HOST);
+        if let Some(session) = session {
+            request = request.header("cookie", format!("session_id={session}"));
+        }
+        if let Some((media, _)) = &form {
+            request = request
+                .header("content-type", *media)
+                .header("origin", format!("https://{HOST}"))
+                .header("sec-fetch-site", "same-origin");
+        }
+        let body = form.map(|(_, body)| body).unwrap_or_default();
+        request.body(Full::from(body)).expect("a request")
+    }
+
+    async fn get(&self, path: &str) -> (HeaderMap, u16, Bytes) {
+        self.send(self.request("GET", path, None, None))
+            .await
+            .expect("an answer")
+    }
+
+    async fn log_in(&self, email: &str) -> String {
+        let form = encode_form(&[("username", email), ("password", DEMO_PASSWORD)]);
+        let request = self.request(
+            "POST",
+            "/mppeep/login",
+            None,
+            Some(("application/x-www-form-urlencoded", form)),
+        );
+        let (headers, status, body) = self.send(request).await.expect("an answer");
+        assert_eq!(status, 303, "{email}: {}", String::from_utf8_lossy(&body));
+        let cookie = headers["set-cookie"].to_str().expect("ASCII");
+        let (_, rest) = cookie.split_once("session_id=").expect("a session");
+        rest.split(';').next().expect("a value").to_owned()
+    }
+}
+
+/// What instances are started with, each on a port that stays its own.
+fn launches(url: &str, count: usize) -> Vec<(u16, Launch)> {
+    let launch = Launch::on(Backend::Sqlite)
+        .postgres(url)
+        .env("MPPEEP_INSTANCES", count)
+        .env("MPPEEP_PUBLIC_URL", format!("https://{HOST}"))
+        .env("MPPEEP_CLIENT_IP_HEADER", "X-Real-IP")
+        .with_demo(200);
+    let ports = (0..count).map(|_| lasting_port());
+    ports
+        .map(|port| {
+            (
+                port,
+                launch.clone().env("MPPEEP_LISTEN", format!("127.0.0.1:{port}")),
+            )
+        })
+        .collect()
+}
+
+/// The requests that an instance has answered to others than those who ask for its health.
+fn answered(server: &Server) -> usize {
+    let lines = server.log().lines().into_iter();
+    lines
+        .filter_map(|line| serde_json::from_str::<Value>(&line).ok())
+        .filter(|line| {
+            line.get("status")
+                .or_else(|| line["fields"].get("status"))
+                .is_some()
+        })
+        .filter(|line| !line.to_string().contains("/health/"))
+        .count()
+}
+
+async fn ready(server: &Server) {
+    let visitor = server.visitor();
+    let end = Instant::now() + PATIENCE;
+    while visitor.get("/mppeep/health/ready").await.status != 200 {
+        assert!(Instant::now() < end, "it does not become ready");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// What people ask for, in turn: mostly pages of somebody, some without a session, and one in ten changes something.
+const PATHS: [(&str, bool); 9] = [
+    ("/mppeep/accueil", true),
+    ("/mppeep/api/v1/session", true),
+    ("/mppeep/static/css/style.css", false),
+    ("/mppeep/profil", true),
+    ("/mppeep/api/v1/personnel?limit=10", true),
+    ("/mppeep/login", false),
+    ("/mppeep/personnel", true),
+    ("/mppeep/api/v1/session", true),
+    ("/mppeep/accueil", true),
+];
+
+/// What became of the requests.
+#[derive(Default)]
+struct Tally {
+    times: Mutex<Times>,
+    failures: Mutex<Vec<String>>,
+    written: AtomicUsize,
+}
+
+/// People at a steady rate, whether they are answered or not.
+async fn keep_asking(
+    front: Arc<Front>,
+    sessions: Vec<String>,
+    rate: u32,
+    over: Arc<AtomicUsize>,
+    tally: Arc<Tally>,
+) {
+    let mut asked = JoinSet::new();
+    let begun = Instant::now();
+    let pause = Duration::from_secs(1) / rate;
+    for number in 0_usize.. {
+        let due = begun + pause * u32::try_from(number).expect("few");
+        tokio::time::sleep_until(due.into()).await;
+        if over.load(Ordering::Relaxed) > 0 {
+            break;
+        }
+        let session = sessions[(number / 10 + number) % sessions.len()].clone();
+        let (front, tally) = (Arc::clone(&front), Arc::clone(&tally));
+        asked.spawn(async move {
+            let writes = number % 10 == 9;
+            let (what, request, expected) = if writes {
+                let body = agent(1_000 + number).body().to_string();
+                let path = "/mppeep/api/v1/personnel";
+                let request = front.request("POST", path, Some(&session), Some(("application/json", body)));
+                (path, request, 201)
+            } else {
+                let (path, with_session) = PATHS[(number / 10 + number) % PATHS.len()];
+                let session = with_session.then_some(session.as_str());
+                (path, front.request("GET", path, session, None), 200)
+            };
+            let outcome = front.send(request).await;
+            let took = due.elapsed();
+            tally.times.lock().expect("times").push(took);
+            match outcome {
+                Ok((_, status, _)) if status == expected => {
+                    tally.written.fetch_add(usize::from(writes), Ordering::Relaxed);
+                }
+                Ok((_, status, body)) => {
+                    let said: String = String::from_utf8_lossy(&body).chars().take(300).collect();
+                    let failure = format!("{:?} {what}: {status} after {took:?}\n{said}", due - begun);
+                    tally.failures.lock().expect("failures").push(failure);
+                }
+                Err(problem) => {
+                    let failure = format!("{:?} {what}: {problem} after {took:?}", due - begun);
+                    tally.failures.lock().expect("failures").push(failure);
+                }
+            }
+        });
+        while let Some(done) = asked.try_join_next() {
+            done.expect("no request panics");
+        }
+    }
+    while let Some(done) = asked.join_next().await {
+        done.expect("no request panics");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn instances_restarted_one_after_the_other_lose_no_request() {
+    let rate = std::env::var("MPPEEP_ROLLING_RATE")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(200);
+    let url = backend::migrated(Postgres::shared().await).await;
+    let launches = block_in_place(|| launches(&url, 3));
+    let ports: Vec<u16> = launches.iter().map(|(port, _)| *port).collect();
+    let mut instances: Vec<Server> = block_in_place(|| {
+        let starting: Vec<_> = launches.iter().map(|(_, launch)| launch.spawn()).collect();
+        starting
+            .into_iter()
+            .map(|instance| instance.listening())
+            .collect()
+    });
+    let front = Arc::new(Front::open(&ports).await);
+    // Somebody who may do everything that is asked for here, ten times.
+    let mut sessions = Vec::new();
+    for _ in 0..10 {
+        sessions.push(front.log_in(&demo_email("sdrh")).await);
+    }
+    let (over, tally) = (Arc::new(AtomicUsize::new(0)), Arc::new(Tally::default()));
+    let load = tokio::spawn(keep_asking(
+        Arc::clone(&front),
+        sessions.clone(),
+        rate,
+        Arc::clone(&over),
+        Arc::clone(&tally),
+    ));
+    let begun = Instant::now();
+    let pause = Duration::from_secs(3);
+    tokio::time::sleep(pause).await;
+    let mut first_lives = Vec::new();
+    for (number, (_, launch)) in launches.iter().enumerate() {
+        let ended = Instant::now();
+        let status = block_in_place(|| instances[number].terminate(PATIENCE)).expect("it ends");
+        assert_eq!(status.code(), Some(0), "{}", instances[number].log().text());
+        let drained = ended.elapsed();
+        first_lives.push(answered(&instances[number]));
+        instances[number] = block_in_place(|| launch.start());
+        ready(&instances[number]).await;
+        println!(
+            "instance {number}: ended in {drained:?}, ready again {:?} after the signal",
+            ended.elapsed()
+        );
+        // Whoever restarts waits until the one before has its share again.
+        tokio::time::sleep(pause).await;
+    }
+    over.store(1, Ordering::Relaxed);
+    load.await.expect("no request panics");
+    let seconds = begun.elapsed().as_secs_f64();
+    let times = tally.times.lock().expect("times").clone();
+    let second_lives: Vec<usize> = instances.iter().map(answered).collect();
+    let written = tally.written.load(Ordering::Relaxed);
+    println!("{} in {seconds:.1} s, {written} of them writes", times.summary());
+    println!("answered before their restarts {first_lives:?}, after {second_lives:?}");
+    let failures = tally.failures.lock().expect("failures").clone();
+    assert!(
+        failures.is_empty(),
+        "{} failed:\n{}\n{}",
+        failures.len(),
+        failures.join("\n"),
+        front.nginx.log()
+    );
+    assert!(times.count() > 1000, "{} requests", times.count());
+    // Each of the first two had its share before and after; the third one stood in for them.
+    assert!(first_lives.iter().all(|&count| count > 0), "{first_lives:?}");
+    assert!(
+        second_lives[..2].iter().all(|&count| count > 0),
+        "{second_lives:?}"
+    );
+    // What was answered with 201 is there, once.
+    let stored = launches[0].1.ask("SELECT count(*) FROM personnel");
+    let stored: usize = stored.trim().parse().expect("a number");
+    assert_eq!(stored, 200 + written, "every write is there, once");
+    // And everybody is still logged in.
+    for session in &sessions {
+        let asked = front.send(front.request("GET", "/mppeep/api/v1/session", Some(session), None));
+        assert_eq!(asked.await.expect("an answer").1, 200, "a session is lost");
+    }
+}
+
+/// A stream of events through nginx, over TLS.
+struct Stream {
+    socket: TlsStream<TcpStream>,
+    received: String,
+}
+
+impl Stream {
+    async fn open(front: &Front, session: &str) -> Self {
+        let mut socket = front.connect().await.expect("a connection");
+        let head = format!(
+            "GET /mppeep/evenements HTTP/1.1\r\nHost: {HOST}\r\nAccept: text/event-stream\r\nAccept-Encoding: br, gzip\r\n\
+             Cookie: session_id={session}\r\n\r\n"
+        );
+        socket.write_all(head.as_bytes()).await.expect("sent");
+        let mut stream = Self {
+            socket,
+            received: String::new(),
+        };
+        stream.until("event: ready").await;
+        stream
+    }
+
+    async fn until(&mut self, words: &str) {
+        let from = self.received.len();
+        let mut buffer = [0; 4096];
+        let reading = async {
+            while !self.received[from..].contains(words) {
+                let count = self.socket.read(&mut buffer).await.expect("readable");
+                assert!(count > 0, "the stream ended: {}", self.received);
+                self.received.push_str(&String::from_utf8_lossy(&buffer[..count]));
+            }
+        };
+        let came = tokio::time::timeout(PATIENCE, reading).await;
+        assert!(came.is_ok(), "{words:?} did not come: {}", self.received);
+    }
+}
+
+/// Whether anything of a request was written to a file below a folder.
+fn has_files(folder: &Path) -> bool {
+    let entries = std::fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .filter_map(Result::ok);
+    entries
+        .map(|entry| entry.path())
+        .any(|path| if path.is_dir() { has_files(&path) } else { true })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nginx_holds_nothing_back_and_believes_no_client() {
+    let url = backend::migrated(Postgres::shared().await).await;
+    let launches = block_in_place(|| launches(&url, 1));
+    let (port, launch) = &launches[0];
+    let mut server = block_in_place(|| launch.start());
+    // The two others are away for good, which nobody notices.
+    let front = Front::open(&[*port, lasting_port(), lasting_port()]).await;
+
+    // Events arrive while the stream is open.
+    let session = front.log_in(&demo_email("sdrh")).await;
+    let mut stream = Stream::open(&front, &session).await;
+    assert!(stream.received.starts_with("HTTP/1.1 200"), "{}", stream.received);
+    let body = agent(5_000).body().to_string();
+    let request = front.request(
+        "POST",
+        "/mppeep/api/v1/personnel",
+        Some(&session),
+        Some(("application/json", body)),
+    );
+    let (_, status, said) = front.send(request).await.expect("an answer");
+    assert_eq!(status, 201, "{}", String::from_utf8_lossy(&said));
+    stream.until("event:").await;
+
+    // What was compressed once is not touched, and is not sent again to whoever has it.
+    let mut request = front.request("GET", "/mppeep/static/css/style.css", None, None);
+    request
+        .headers_mut()
+        .insert("accept-encoding", "br".parse().expect("a value"));
+    let (headers, status, _) = front.send(request).await.expect("an answer");
+    assert_eq!(
+        (status, headers["content-encoding"].as_bytes()),
+        (200, &b"br"[..])
+    );
+    let mut request = front.request("GET", "/mppeep/static/css/style.css", None, None);
+    request
+        .headers_mut()
+        .insert("if-none-match", headers["etag"].clone());
+    assert_eq!(front.send(request).await.expect("an answer").1, 304);
+    assert!(
+        headers.contains_key("strict-transport-security"),
+        "mppeep knows that it was https: {headers:?}"
+    );
+
+    // A client cannot say where he is, nor what his request is called.
+    let form = encode_form(&[("username", "personne@mppeep.example"), ("password", "faux")]);
+    let mut request = front.request(
+        "POST",
+        "/mppeep/login",
+        None,
+        Some(("application/x-www-form-urlencoded", form)),
+    );
+    for (name, value) in [
+        ("cf-connecting-ip", "203.0.113.66"),
+        ("x-real-ip", "203.0.113.66"),
+        ("x-forwarded-for", "203.0.113.66"),
+        ("cf-ray", "8f3c2f5d6ad5b1c2-CDG"),
+    ] {
+        request
+            .headers_mut()
+            .insert(name, value.parse().expect("a value"));
+    }
+    let (_, status, _) = front.send(request).await.expect("an answer");
+    assert_eq!(status, 401);
+    let told = server
+        .log()
+        .wait_for(PATIENCE, |line| line.contains("POST").then(|| line.to_owned()));
+    assert!(told.is_some());
+    let log = server.log().text();
+    assert!(
+        log.contains("127.0.0.1") && !log.contains("203.0.113.66"),
+        "{log}"
+    );
+    assert!(!log.contains("8f3c2f5d6ad5b1c2"), "{log}");
+
+    // Without https one is sent there.
+    let visitor = Client::new(([127, 0, 0, 1], front.http).into());
+    let sent = visitor
+        .request("GET", "/mppeep/login?suite=1")
+        .header("host", HOST)
+        .send()
+        .await
+        .expect(308);
+    assert_eq!(
+        sent.header("location"),
+        Some("https://rh.example/mppeep/login?suite=1")
+    );
+
+    // A large body goes by without touching nginx's disk, and is refused by mppeep.
+    let folder = front.nginx.folder().join("client_body");
+    let large = "x".repeat(8 * 1024 * 1024);
+    let request = front.request(
+        "POST",
+        "/mppeep/login",
+        None,
+        Some(("application/x-www-form-urlencoded", large)),
+    );
+    // nginx may pass on the answer while we still send, and close.
+    if let Ok((_, status, _)) = front.send(request).await {
+        assert_eq!(status, 413);
+    }
+    assert!(!has_files(&folder), "a body was written to a disk");
+
+    // Nobody is there: nginx says so in the site's language.
+    drop(stream);
+    assert!(block_in_place(|| server.terminate(PATIENCE)).is_some());
+    let (headers, status, body) = front.get("/mppeep/login").await;
+    assert_eq!(status, 503);
+    assert_eq!(headers["retry-after"], "5");
+    assert_eq!(headers["cache-control"], "no-store");
+    let page = String::from_utf8_lossy(&body).into_owned();
+    assert!(page.contains("momentanément indisponible"), "{page}");
+    assert_eq!(headers["content-type"], "text/html; charset=utf-8");
+}

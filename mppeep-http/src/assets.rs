@@ -11,7 +11,7 @@ use crate::middleware::compression::AsItIs;
 use crate::problem::Problem;
 use range::Wanted;
 
-mod range;
+pub(crate) mod range;
 
 /// How long a static file may be kept: its address changes with its content.
 const CACHE_CONTROL: HeaderValue = HeaderValue::from_static("public, max-age=2592000, immutable");

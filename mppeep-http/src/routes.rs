@@ -14,12 +14,14 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, MethodRouter};
 use http::{HeaderValue, Method, StatusCode, header};
 use mppeep_core::domain::permission::{Action, Resource};
+use mppeep_core::domain::stored_file::FilesSettings;
 use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::{OpenApi, RefOr, Schema};
 use utoipa_axum::router::UtoipaMethodRouter;
 
 use crate::app::AppState;
 use crate::middleware::context::{Area, RequestContext};
+use crate::middleware::idempotency;
 use crate::middleware::session::SessionState;
 use crate::problem::Problem;
 use crate::urls::Urls;
@@ -49,6 +51,8 @@ pub enum BodyLimit {
     Json,
     /// A file to import.
     Import,
+    /// A file to keep; the service knows the limit of the settings.
+    Upload,
 }
 
 impl BodyLimit {
@@ -58,6 +62,7 @@ impl BodyLimit {
             Self::Form => 64 * 1024,
             Self::Json => 1024 * 1024,
             Self::Import => 25 * 1024 * 1024,
+            Self::Upload => (FilesSettings::MOST_UPLOAD_MIB as u64 + 1) * 1024 * 1024,
         }
     }
 }
@@ -230,7 +235,17 @@ where
         self.operation_with(needs, body, routes)
     }
 
-    /// The same, for bodies of another size.
+    /// The same for a creation: it has one effect however often it is sent with the same key.
+    pub fn creation(self, needs: Needs, routes: UtoipaMethodRouter<S, Infallible>) -> Self {
+        let (schemas, mut paths, router) = routes;
+        for item in paths.paths.values_mut() {
+            idempotency::describe(item);
+        }
+        let router = router.route_layer(from_fn(idempotency::layer));
+        self.operation(needs, (schemas, paths, router))
+    }
+
+    /// The same as [`Self::operation`], for bodies of another size.
     pub fn operation_with(
         mut self,
         needs: Needs,

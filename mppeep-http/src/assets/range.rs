@@ -10,7 +10,7 @@ const SETTLED: Duration = Duration::from_secs(60);
 
 /// What a request wants of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Wanted {
+pub(crate) enum Wanted {
     /// All of it.
     Whole,
     /// These bytes, both included.
@@ -55,7 +55,8 @@ fn is_same(request: &HeaderMap, modified: SystemTime) -> bool {
     settled && date.is_some_and(|date| date == modified)
 }
 
-fn one(text: &str, length: usize) -> Option<Wanted> {
+/// Reads one range; none for what is no single range of bytes.
+pub(crate) fn one(text: &str, length: usize) -> Option<Wanted> {
     let (unit, range) = text.split_once('=')?;
     if !unit.trim().eq_ignore_ascii_case("bytes") {
         return None;

@@ -17,6 +17,11 @@ pub struct FormBody<T>(pub T);
 pub struct FormFields(Pairs);
 
 impl FormFields {
+    /// Fields that were read elsewhere.
+    pub(super) fn of(pairs: Vec<(String, String)>) -> Self {
+        Self(Pairs::of(pairs))
+    }
+
     /// The first value of a field.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.all(name).next()

@@ -5,6 +5,7 @@ mod json;
 mod path;
 mod query;
 pub mod session_cookie;
+mod upload;
 mod urlencoded;
 mod user;
 
@@ -12,4 +13,5 @@ pub use form::{FormBody, FormFields};
 pub use json::JsonBody;
 pub use path::{PathId, PathIds};
 pub use query::QueryParams;
+pub use upload::{FilePart, Opened, UploadError, UploadForm};
 pub use user::{Client, CurrentUser, MaybeUser};

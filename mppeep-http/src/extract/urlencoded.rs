@@ -20,6 +20,10 @@ const MAX_FIELDS: usize = 1000;
 pub(super) struct Pairs(Vec<(String, String)>);
 
 impl Pairs {
+    pub(super) fn of(pairs: Vec<(String, String)>) -> Self {
+        Self(pairs)
+    }
+
     pub(super) fn parse(bytes: &[u8]) -> Result<Self, Problem> {
         let mut pairs = Vec::new();
         for part in bytes.split(|byte| *byte == b'&').filter(|part| !part.is_empty()) {

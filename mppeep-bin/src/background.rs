@@ -7,15 +7,20 @@ use mppeep_core::layered::epoch_relay;
 use mppeep_core::layered::worker::{JobHandler, Worker, WorkerSettings};
 use mppeep_core::ports::clock::SystemEntropy;
 use mppeep_core::ports::maintain::Maintain;
+use mppeep_core::services::file_reading::FileJobs;
 use mppeep_core::services::mail::MailJobs;
 use mppeep_core::services::payroll::PayrollJobs;
-use mppeep_http::ComponentHealth;
+use mppeep_http::{AppState, ComponentHealth};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::config::Config;
+use crate::metrics::samples::{Database, Samples};
+use crate::metrics::{Metrics, Sources};
+use crate::server::Connections;
 use crate::wiring::Wired;
-use crate::wiring::outside::{MailComponent, RedisComponent};
+use crate::wiring::database::make_private;
+use crate::wiring::outside::{DiskComponent, MailComponent, QueueComponent, RedisComponent};
 
 /// How often this process sweeps what only it holds, and how many rows at once.
 const SWEEP_PAUSE: Duration = Duration::from_secs(60);
@@ -34,6 +39,9 @@ pub(crate) struct Background {
     ending: JoinSet<()>,
     /// Tasks that may be cut at any moment.
     endless: JoinSet<()>,
+    worker: Option<Arc<Worker>>,
+    /// What the database was asked lately.
+    samples: Arc<Samples>,
     components: Vec<Arc<dyn ComponentHealth>>,
 }
 
@@ -45,6 +53,8 @@ impl Background {
             count: watch::Sender::new(false),
             ending: JoinSet::new(),
             endless: JoinSet::new(),
+            worker: None,
+            samples: Arc::default(),
             components: Vec::new(),
         };
         background.follow_epochs(wired);
@@ -52,6 +62,7 @@ impl Background {
         let counters = Arc::clone(&wired.counters).run(background.count.subscribe());
         background.ending.spawn(counters);
         background.look_outside(wired);
+        background.look_at_queues(wired);
         if with_worker {
             background.work(config, wired);
         }
@@ -85,10 +96,44 @@ impl Background {
         }
     }
 
+    fn look_at_queues(&mut self, wired: &Wired) {
+        let samples = Arc::clone(&self.samples);
+        let queue = Arc::clone(&wired.ports.queue);
+        self.endless
+            .spawn(Arc::clone(&samples).take(queue, Database::of(&wired.database)));
+        let component = QueueComponent::new(samples, wired.mailer.is_some());
+        self.components.push(Arc::new(component));
+    }
+
+    /// Looks after the disk that files are kept on.
+    pub(crate) fn look_at_disk(&mut self, config: &Config) {
+        // What cannot be made is told of by the first look.
+        let _made = make_private(&config.data_dir);
+        let component = Arc::new(DiskComponent::new(config.data_dir.clone()));
+        self.endless.spawn(Arc::clone(&component).probe());
+        self.components.push(component);
+    }
+
+    /// Tells of metrics, also of the site's where this process serves one.
+    pub(crate) fn tell(&mut self, metrics: Metrics, wired: &Wired, site: Option<(AppState, Connections)>) {
+        let sources = Sources {
+            database: Database::of(&wired.database),
+            samples: Arc::clone(&self.samples),
+            caches: wired.caches.clone(),
+            fallback: wired.fallback.clone(),
+            redis: wired.redis.clone(),
+            worker: self.worker.clone(),
+            components: self.components(),
+            site,
+        };
+        self.endless.spawn(metrics.serve(sources));
+    }
+
     fn work(&mut self, config: &Config, wired: &Wired) {
         let services = &wired.services;
         let payroll = PayrollJobs::new(Arc::clone(&services.payroll));
-        let mut handlers: Vec<Arc<dyn JobHandler>> = vec![Arc::new(payroll)];
+        let files = FileJobs::new(Arc::clone(&services.shared_files), Arc::clone(&services.imports));
+        let mut handlers: Vec<Arc<dyn JobHandler>> = vec![Arc::new(payroll), Arc::new(files)];
         if let Some(mailer) = &wired.mailer {
             let mails = MailJobs::new(Arc::clone(&services.context), Arc::clone(mailer) as _);
             handlers.push(Arc::new(mails));
@@ -98,13 +143,14 @@ impl Background {
             lease: config.worker_lease,
             ..WorkerSettings::default()
         };
-        let worker = Worker::new(
+        let worker = Arc::new(Worker::new(
             Arc::clone(&wired.ports.queue),
             handlers,
             Arc::new(SystemEntropy),
             settings,
-        );
-        self.ending.spawn(Arc::new(worker).run(self.work.subscribe()));
+        ));
+        self.worker = Some(Arc::clone(&worker));
+        self.ending.spawn(worker.run(self.work.subscribe()));
         self.ending
             .spawn(Arc::clone(&services.schedule).run(self.work.subscribe()));
     }

@@ -6,6 +6,7 @@ mod background;
 mod cli;
 mod commands;
 mod config;
+mod metrics;
 mod server;
 mod signals;
 mod telemetry;
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
     let outcome = runtime.block_on(commands::run(cli));
     // Work on blocking threads that nobody waits for any more does not hold the process up.
     runtime.shutdown_background();
+    telemetry::flush();
     match outcome {
         Ok(code) => code,
         Err(error) => terminal::fail(&error),

@@ -10,17 +10,23 @@ use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use mppeep_core::ports::store::Store;
 use serde::Serialize;
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
+use tokio::time::Instant;
 
 use crate::app::AppState;
 
 /// A database that takes longer counts as one that does not answer.
 const DATABASE_PATIENCE: Duration = Duration::from_secs(1);
 
+/// For how long an answer holds: not long enough for anybody to notice.
+const FRESH: Duration = Duration::from_millis(250);
+
 /// Whether requests may be sent here.
 pub struct Readiness {
     store: Arc<dyn Store>,
     draining: watch::Sender<bool>,
+    /// Whether the database answered, and when that was known.
+    last: Mutex<Option<(bool, Instant)>>,
 }
 
 impl Readiness {
@@ -29,6 +35,7 @@ impl Readiness {
         Self {
             store,
             draining: watch::Sender::new(false),
+            last: Mutex::default(),
         }
     }
 
@@ -47,11 +54,18 @@ impl Readiness {
         self.draining.subscribe()
     }
 
+    /// Whether the database answers. Anybody may ask: of those who ask at once, and shortly after, one asks the database.
     async fn database_answers(&self) -> bool {
-        matches!(
-            tokio::time::timeout(DATABASE_PATIENCE, self.store.ping()).await,
-            Ok(Ok(()))
-        )
+        let mut last = self.last.lock().await;
+        if let Some((answers, at)) = *last
+            && at.elapsed() < FRESH
+        {
+            return answers;
+        }
+        let ping = tokio::time::timeout(DATABASE_PATIENCE, self.store.ping());
+        let answers = matches!(ping.await, Ok(Ok(())));
+        *last = Some((answers, Instant::now()));
+        answers
     }
 }
 

@@ -77,6 +77,11 @@ impl Live {
         self.unread.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// How many streams are open.
+    pub(crate) fn count(&self) -> usize {
+        self.open().streams.values().map(Vec::len).sum()
+    }
+
     /// A place for one more stream of a user; none while all are taken by others.
     fn seat(self: &Arc<Self>, user: UserId) -> Option<Seat> {
         let mut open = self.open();

@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use axum::Router;
+use axum::{Extension, Router};
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::Response;
@@ -14,10 +14,12 @@ use mppeep_core::domain::permission::Actor;
 use mppeep_core::domain::session::SessionToken;
 use mppeep_core::layered::buffered_counters::BufferedCounters;
 use mppeep_core::ports::clock::Entropy;
+use mppeep_core::ports::idempotency::IdempotencyKeys;
 use mppeep_core::ports::job_queue::JobQueue;
 use mppeep_core::ports::locks::Locks;
 use mppeep_core::ports::login_attempts::{AttemptLimits, LoginAttempts};
 use mppeep_core::ports::password::PasswordHasher;
+use mppeep_core::ports::photo::PhotoMaker;
 use mppeep_core::ports::rate_limiter::{Gcra, RateLimiter};
 use mppeep_core::ports::session::SessionStore;
 use mppeep_core::ports::spreadsheet::Spreadsheets;
@@ -27,7 +29,9 @@ use mppeep_core::services::account_access::AccountAccessService;
 use mppeep_core::services::activity::ActivityService;
 use mppeep_core::services::auth::AuthService;
 use mppeep_core::services::dashboard::DashboardService;
+use mppeep_core::services::documents::DocumentService;
 use mppeep_core::services::evaluations::EvaluationService;
+use mppeep_core::services::file_tasks::RetainFilesTask;
 use mppeep_core::services::holidays::HolidayService;
 use mppeep_core::services::notices::NoticeService;
 use mppeep_core::services::organisation::OrganisationService;
@@ -35,10 +39,13 @@ use mppeep_core::services::payroll::PayrollService;
 use mppeep_core::services::personnel::PersonnelService;
 use mppeep_core::services::personnel_export::PersonnelExportService;
 use mppeep_core::services::personnel_import::PersonnelImportService;
+use mppeep_core::services::photos::PhotoService;
 use mppeep_core::services::queue::QueueService;
 use mppeep_core::services::schedule::{ScheduleService, Task};
 use mppeep_core::services::settings::SettingsService;
+use mppeep_core::services::shared_files::SharedFileService;
 use mppeep_core::services::traffic::TrafficService;
+use mppeep_core::services::uploads::Contents;
 use mppeep_core::services::users::UserService;
 use mppeep_core::services::{Context, ServiceError};
 use serde_json::Value;
@@ -55,7 +62,7 @@ use crate::middleware::observe::RequestObserver;
 use crate::middleware::peer::{ClientIpHeader, Network};
 use crate::middleware::session::Authenticate;
 use crate::middleware::{
-    body, compression, context, deadline, forgery, guard, headers, limits, negotiate, observe, session,
+    body, compression, context, deadline, forgery, guard, headers, idempotency, limits, negotiate, observe, session,
     shedding, traffic,
 };
 use crate::problem::ErrorPageRenderer;
@@ -94,7 +101,7 @@ pub struct Services {
     /// Settings.
     pub settings: SettingsService,
     /// Imports of personnel files.
-    pub imports: PersonnelImportService,
+    pub imports: Arc<PersonnelImportService>,
     /// Exports of personnel files.
     pub exports: PersonnelExportService,
     /// Writing of tables as files.
@@ -111,6 +118,14 @@ pub struct Services {
     pub schedule: Arc<ScheduleService>,
     /// How much the site is used.
     pub traffic: TrafficService,
+    /// Documents of agents.
+    pub documents: DocumentService,
+    /// Files that the services hand in.
+    pub shared_files: Arc<SharedFileService>,
+    /// Photographs.
+    pub photos: PhotoService,
+    /// Keys of creations.
+    pub idempotency: Arc<dyn IdempotencyKeys>,
 }
 
 /// What the services work with, beside their context.
@@ -131,7 +146,13 @@ pub struct ServicePorts {
     pub locks: Arc<dyn Locks>,
     /// Counters of pages and actions.
     pub counters: Arc<BufferedCounters>,
-    /// Tasks that run by themselves.
+    /// Where contents of files are kept.
+    pub contents: Contents,
+    /// Makes photographs of images.
+    pub photo_maker: Arc<dyn PhotoMaker>,
+    /// Keys of creations.
+    pub idempotency: Arc<dyn IdempotencyKeys>,
+    /// Tasks that run by themselves, beside those of the services.
     pub tasks: Vec<Arc<dyn Task>>,
 }
 
@@ -147,9 +168,15 @@ impl Services {
             queue,
             locks,
             counters,
-            tasks,
+            contents,
+            photo_maker,
+            idempotency,
+            mut tasks,
         } = ports;
         let shared = || Arc::clone(context);
+        let files = SharedFileService::new(shared(), contents.clone(), Arc::clone(&spreadsheets));
+        let files = Arc::new(files);
+        tasks.push(Arc::new(RetainFilesTask::new(shared(), Arc::clone(&files))));
         Self {
             context: shared(),
             auth: AuthService::new(
@@ -178,7 +205,11 @@ impl Services {
             dashboard: DashboardService::new(shared()),
             activity: ActivityService::new(shared()),
             settings: SettingsService::new(shared()),
-            imports: PersonnelImportService::new(shared(), Arc::clone(&spreadsheets)),
+            imports: Arc::new(PersonnelImportService::new(shared(), Arc::clone(&spreadsheets))),
+            documents: DocumentService::new(shared(), contents.clone()),
+            shared_files: files,
+            photos: PhotoService::new(shared(), contents, photo_maker),
+            idempotency,
             exports: PersonnelExportService::new(shared(), Arc::clone(&spreadsheets)),
             spreadsheets,
         }
@@ -337,6 +368,8 @@ pub fn router(
         services: Arc::clone(&state.services),
         urls: urls.clone(),
     };
+    let keys = Arc::clone(&state.services.idempotency);
+    let keys = Arc::new(idempotency::Idempotency::new(keys, entropy));
     let sessions: Arc<dyn Authenticate> = Arc::new(Sessions(Arc::clone(&state.services)));
     let origins: Arc<[Origin]> = settings.origins.into();
     let error_page: ErrorPageRenderer = pages::error_page;
@@ -350,6 +383,7 @@ pub fn router(
     router
         .with_state(state.clone())
         .layer(DefaultBodyLimit::disable())
+        .layer(Extension(keys))
         .layer(from_fn_with_state(Arc::new(traffic), traffic::layer))
         .layer(from_fn_with_state(Arc::new(general), limits::layer))
         .layer(from_fn_with_state(sessions, session::layer))

@@ -9,6 +9,7 @@ use anyhow::{Context as _, bail};
 use mppeep_core::ports::counters::Counters;
 use mppeep_core::ports::epochs::Epochs;
 use mppeep_core::ports::error::BackendError;
+use mppeep_core::ports::idempotency::IdempotencyKeys;
 use mppeep_core::ports::job_queue::JobQueue;
 use mppeep_core::ports::locks::Locks;
 use mppeep_core::ports::login_attempts::LoginAttempts;
@@ -35,12 +36,22 @@ pub(crate) struct Ports {
     pub(crate) queue: Arc<dyn JobQueue>,
     pub(crate) locks: Arc<dyn Locks>,
     pub(crate) maintain: Arc<dyn Maintain>,
+    pub(crate) idempotency: Arc<dyn IdempotencyKeys>,
 }
 
 impl Ports {
     fn of<T>(adapter: Arc<T>) -> Self
     where
-        T: Store + SessionStore + LoginAttempts + Epochs + Counters + JobQueue + Locks + Maintain + 'static,
+        T: Store
+            + SessionStore
+            + LoginAttempts
+            + Epochs
+            + Counters
+            + JobQueue
+            + Locks
+            + Maintain
+            + IdempotencyKeys
+            + 'static,
     {
         Self {
             store: Arc::clone(&adapter) as _,
@@ -50,7 +61,8 @@ impl Ports {
             counters: Arc::clone(&adapter) as _,
             queue: Arc::clone(&adapter) as _,
             locks: Arc::clone(&adapter) as _,
-            maintain: adapter,
+            maintain: Arc::clone(&adapter) as _,
+            idempotency: adapter,
         }
     }
 }

@@ -9,6 +9,7 @@
 //!
 //! Sessions themselves, login attempts, epochs, counters, jobs and locks are always the database's.
 
+pub(crate) mod contents;
 pub(crate) mod database;
 pub(crate) mod outside;
 
@@ -31,8 +32,11 @@ use mppeep_core::ports::password::PasswordHasher;
 use mppeep_core::ports::pubsub::PubSub;
 use mppeep_core::ports::rate_limiter::RateLimiter;
 use mppeep_core::ports::session::SessionStore;
+use mppeep_core::services::file_tasks::OrphanFilesTask;
 use mppeep_core::services::schedule::{DeadJobsTask, ForgetImportsTask, SweepTask, Task};
+use mppeep_core::services::uploads::Contents;
 use mppeep_core::services::{Adapters, CacheTimes, Context};
+use mppeep_files::ImagePhotoMaker;
 use mppeep_http::{FrenchLetters, ServicePorts, Services, Urls};
 use mppeep_mail::SmtpMailer;
 use mppeep_password::Argon2Hasher;
@@ -53,6 +57,10 @@ pub(crate) struct Wired {
     pub(crate) ports: Ports,
     pub(crate) board: Arc<EpochBoard>,
     pub(crate) limiter: Arc<dyn RateLimiter>,
+    /// The same, where it decides by itself while the shared one is away.
+    pub(crate) fallback: Option<Arc<FallbackLimiter>>,
+    /// Caches by what they hold.
+    pub(crate) caches: Vec<(&'static str, Arc<Cached>)>,
     /// What only this process holds and only it can sweep.
     pub(crate) own: Arc<dyn Maintain>,
     /// Where the database tells of epochs as they are committed.
@@ -70,7 +78,9 @@ pub(crate) struct Wired {
 struct Shared {
     cache: Arc<dyn Cache>,
     limiter: Arc<dyn RateLimiter>,
+    fallback: Option<Arc<FallbackLimiter>>,
     sessions: Arc<dyn SessionStore>,
+    copies: Option<Arc<Cached>>,
     pushed: Option<Arc<dyn PubSub>>,
     relayed: Option<Arc<dyn PubSub>>,
 }
@@ -89,24 +99,29 @@ pub(crate) async fn open(config: &Config, demo: bool, patience: Patience) -> any
             outside::redis(config, &identity)?
         }
     };
-    Ok(wire(config, database, ports, redis, mailer))
+    let contents = contents::open(config, demo, &ports).await?;
+    Ok(wire(config, database, ports, contents, redis, mailer))
 }
 
 fn wire(
     config: &Config,
     database: Opened,
     ports: Ports,
+    contents: Contents,
     redis: Option<RedisAdapter>,
     mailer: Option<Arc<SmtpMailer>>,
 ) -> Wired {
     let board = Arc::new(EpochBoard::new(Arc::clone(&ports.epochs)));
     let local = Arc::new(MemoryRateLimiter::new(TimeSource::Backend));
     let shared = share(config, &database, &ports, redis.as_ref(), &board, &local);
+    let cached = Arc::new(Cached::new(shared.cache, Arc::clone(&board)));
+    let copies = shared.copies.map(|copies| ("sessions", copies));
+    let caches = [Some(("values", Arc::clone(&cached))), copies];
     let context = Context::with(
         Adapters {
             store: Arc::clone(&ports.store),
             epochs: Arc::clone(&board),
-            cached: Arc::new(Cached::new(shared.cache, Arc::clone(&board))),
+            cached,
             clock: Arc::new(SystemClock),
             entropy: Arc::new(SystemEntropy),
         },
@@ -125,6 +140,7 @@ fn wire(
         Arc::new(SweepTask::new(vec![Arc::clone(&ports.maintain)])),
         Arc::new(ForgetImportsTask::new(Arc::clone(&context))),
         Arc::new(DeadJobsTask::new(Arc::clone(&context), Arc::clone(&ports.queue))),
+        Arc::new(OrphanFilesTask::new(Arc::clone(&context), contents.clone())),
     ];
     let hasher: Arc<dyn PasswordHasher> = Arc::new(Argon2Hasher::default());
     let service_ports = ServicePorts {
@@ -140,6 +156,9 @@ fn wire(
         queue: Arc::clone(&ports.queue),
         locks: Arc::clone(&ports.locks),
         counters: Arc::clone(&counters),
+        idempotency: Arc::clone(&ports.idempotency),
+        contents,
+        photo_maker: Arc::new(ImagePhotoMaker),
         tasks,
     };
     Wired {
@@ -148,6 +167,8 @@ fn wire(
         ports,
         board,
         limiter: shared.limiter,
+        fallback: shared.fallback,
+        caches: caches.into_iter().flatten().collect(),
         own: local,
         pushed: shared.pushed,
         relayed: shared.relayed,
@@ -182,59 +203,57 @@ fn share(
         };
         Arc::new(MemoryCache::new(TimeSource::Backend, settings))
     };
-    let fallback = |limiter: Arc<dyn RateLimiter>| -> Arc<dyn RateLimiter> {
-        Arc::new(FallbackLimiter::new(
-            limiter,
-            Arc::clone(local) as _,
-            config.instances,
-        ))
+    let shared_limiter: Option<Arc<dyn RateLimiter>> = match (database, redis) {
+        (_, Some(redis)) => Some(Arc::new(redis.limiter())),
+        (Opened::Postgres(store), None) => Some(Arc::new(store.clone())),
+        (Opened::Sqlite { .. }, None) => None,
     };
-    let copies = |cache: Arc<dyn Cache>| -> Arc<dyn SessionStore> {
+    let fallback = shared_limiter.map(|limiter| {
+        let local = Arc::clone(local) as Arc<dyn RateLimiter>;
+        Arc::new(FallbackLimiter::new(limiter, local, config.instances))
+    });
+    let limiter: Arc<dyn RateLimiter> = match &fallback {
+        Some(limiter) => Arc::clone(limiter) as _,
+        None => Arc::clone(local) as _,
+    };
+    let copies = |cache: Arc<dyn Cache>| -> (Arc<dyn SessionStore>, Option<Arc<Cached>>) {
         let settings = CachedSettings {
             loaders_without_lease: SESSION_LOADERS,
             ..CachedSettings::default()
         };
-        let cached = Cached::with_settings(cache, Arc::clone(board), settings);
-        Arc::new(SessionCache::new(
+        let cached = Arc::new(Cached::with_settings(cache, Arc::clone(board), settings));
+        let sessions = SessionCache::new(
             Arc::clone(&ports.sessions),
-            Arc::new(cached),
+            Arc::clone(&cached),
             Arc::clone(board),
             Arc::new(SystemClock),
-        ))
+        );
+        (Arc::new(sessions), Some(cached))
     };
     let by_redis = redis.map(|redis| Arc::new(redis.pubsub()) as Arc<dyn PubSub>);
-    match (database, redis) {
-        (Opened::Sqlite { .. }, None) => Shared {
-            cache: memory(),
-            limiter: Arc::clone(local) as _,
-            sessions: Arc::clone(&ports.sessions),
-            pushed: None,
-            relayed: None,
-        },
-        (Opened::Sqlite { .. }, Some(redis)) => Shared {
-            cache: memory(),
-            limiter: fallback(Arc::new(redis.limiter())),
-            sessions: Arc::clone(&ports.sessions),
-            pushed: None,
-            relayed: by_redis,
-        },
-        (Opened::Postgres(store), None) => Shared {
-            cache: Arc::new(NearCache::new(memory(), Arc::new(store.clone()))),
-            limiter: fallback(Arc::new(store.clone())),
-            sessions: copies(memory()),
-            pushed: Some(Arc::new(store.clone())),
-            relayed: None,
-        },
-        (Opened::Postgres(store), Some(redis)) => {
-            let cache = || Arc::new(NearCache::new(memory(), Arc::new(redis.cache())));
-            Shared {
-                cache: cache(),
-                limiter: fallback(Arc::new(redis.limiter())),
-                sessions: copies(cache()),
-                pushed: Some(Arc::new(store.clone())),
-                relayed: by_redis,
-            }
+    let pushed = match database {
+        Opened::Sqlite { .. } => None,
+        Opened::Postgres(store) => Some(Arc::new(store.clone()) as Arc<dyn PubSub>),
+    };
+    let (cache, (sessions, copies)): (Arc<dyn Cache>, _) = match (database, redis) {
+        (Opened::Sqlite { .. }, _) => (memory(), (Arc::clone(&ports.sessions), None)),
+        (Opened::Postgres(store), None) => {
+            let far = Arc::new(store.clone());
+            (Arc::new(NearCache::new(memory(), far)), copies(memory()))
         }
+        (Opened::Postgres(_), Some(redis)) => {
+            let near = || -> Arc<dyn Cache> { Arc::new(NearCache::new(memory(), Arc::new(redis.cache()))) };
+            (near(), copies(near()))
+        }
+    };
+    Shared {
+        cache,
+        limiter,
+        fallback,
+        sessions,
+        copies,
+        pushed,
+        relayed: by_redis,
     }
 }
 

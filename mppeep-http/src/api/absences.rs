@@ -31,7 +31,7 @@ pub(super) fn routes() -> RouteTable {
     let writes = Needs::Right(Resource::Absence, Action::Write);
     RouteTable::api()
         .operation(reads, routes!(list))
-        .operation(writes, routes!(record))
+        .creation(writes, routes!(record))
         .operation(writes, routes!(preview))
         .operation(reads, routes!(get))
         .operation(writes, routes!(correct))

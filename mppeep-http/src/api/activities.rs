@@ -15,7 +15,7 @@ use utoipa_axum::routes;
 use super::answers::{ApiError, ListProblems};
 use super::schema::{List, Query, Text, code_schemas, list_query};
 use crate::app::AppState;
-use crate::extract::{CurrentUser};
+use crate::extract::CurrentUser;
 use crate::routes::{Needs, RouteTable};
 
 pub(super) fn routes() -> RouteTable {

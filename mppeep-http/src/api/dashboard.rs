@@ -14,7 +14,7 @@ use utoipa_axum::routes;
 use super::answers::{ApiError, ListProblems};
 use super::schema::{Query, QueryDate, Text, day, mark_number, unit_of};
 use crate::app::AppState;
-use crate::extract::{CurrentUser};
+use crate::extract::CurrentUser;
 use crate::routes::{Needs, RouteTable};
 
 pub(super) fn routes() -> RouteTable {

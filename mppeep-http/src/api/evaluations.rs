@@ -33,7 +33,7 @@ pub(super) fn routes() -> RouteTable {
     let writes = Needs::Right(Resource::Evaluation, Action::Write);
     RouteTable::api()
         .operation(reads, routes!(list))
-        .operation(writes, routes!(record))
+        .creation(writes, routes!(record))
         .operation(reads, routes!(get))
         .operation(writes, routes!(correct))
 }

@@ -27,13 +27,13 @@ pub(super) fn routes() -> RouteTable {
     let writes = Needs::Right(Resource::Organisation, Action::Write);
     RouteTable::api()
         .operation(reads, routes!(tree))
-        .operation(writes, routes!(create_programme))
+        .creation(writes, routes!(create_programme))
         .operation(reads, routes!(get_programme))
         .operation(writes, routes!(update_programme))
-        .operation(writes, routes!(create_directorate))
+        .creation(writes, routes!(create_directorate))
         .operation(reads, routes!(get_directorate))
         .operation(writes, routes!(update_directorate))
-        .operation(writes, routes!(create_department))
+        .creation(writes, routes!(create_department))
         .operation(reads, routes!(get_department))
         .operation(writes, routes!(update_department))
 }

@@ -31,11 +31,11 @@ pub(super) fn routes() -> RouteTable {
     let validates = Needs::Right(Resource::Payroll, Action::Validate);
     RouteTable::api()
         .operation(reads, routes!(list))
-        .operation(writes, routes!(compute))
+        .creation(writes, routes!(compute))
         .operation(reads, routes!(get))
         .operation(validates, routes!(validate))
         .operation(reads, routes!(month))
-        .operation(writes, routes!(start_month))
+        .creation(writes, routes!(start_month))
 }
 
 code_schemas! {

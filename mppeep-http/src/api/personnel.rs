@@ -40,7 +40,7 @@ pub(super) fn routes() -> RouteTable {
     let writes = Needs::Right(Resource::Career, Action::Write);
     RouteTable::api()
         .operation(reads, routes!(list))
-        .operation(writes, routes!(create))
+        .creation(writes, routes!(create))
         .operation(reads, routes!(get))
         .operation(writes, routes!(update))
         .operation(writes, routes!(archive))

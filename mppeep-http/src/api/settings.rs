@@ -34,7 +34,7 @@ pub(super) fn routes() -> RouteTable {
     let table = RouteTable::api()
         .operation(reads, routes!(read))
         .operation(Needs::Session, routes!(holidays))
-        .operation(writes, routes!(add_holiday))
+        .creation(writes, routes!(add_holiday))
         .operation(Needs::Session, routes!(holiday))
         .operation(writes, routes!(replace_holiday))
         .operation(writes, routes!(remove_holiday));

@@ -19,6 +19,8 @@ use super::schema::{List, Query, code_schemas, list_query, nullable, nullable_co
 use crate::app::AppState;
 use crate::extract::{CurrentUser, JsonBody, PathId};
 use crate::middleware::ShowsSecret;
+use crate::middleware::idempotency::KeptInstead;
+use crate::problem::Problem;
 use crate::routes::{Needs, RouteTable};
 
 pub(super) fn routes() -> RouteTable {
@@ -26,7 +28,7 @@ pub(super) fn routes() -> RouteTable {
     let writes = Needs::Right(Resource::User, Action::Write);
     RouteTable::api()
         .operation(reads, routes!(list))
-        .operation(writes, routes!(create))
+        .creation(writes, routes!(create))
         .operation(reads, routes!(get))
         .operation(writes, routes!(update))
         .operation(writes, routes!(set_password))
@@ -215,13 +217,16 @@ pub(super) async fn create(
         .create(&actor, &input, body.password.as_deref())
         .await?;
     let (id, version) = (user.id, user.version);
-    let body = CreatedUser {
-        user: user.into(),
+    let body = |generated_password| CreatedUser {
+        user: user.clone().into(),
         generated_password,
     };
+    // The secret is shown once: it is not kept for who asks again.
+    let kept = serde_json::to_vec(&body(None)).map_err(Problem::internal)?;
     Ok((
         Extension(ShowsSecret),
-        created(&state, "users", id, version, body),
+        Extension(KeptInstead(kept.into())),
+        created(&state, "users", id, version, body(generated_password)),
     )
         .into_response())
 }

@@ -8,6 +8,7 @@ pub(crate) mod deadline;
 pub(crate) mod forgery;
 pub(crate) mod guard;
 pub(crate) mod headers;
+pub(crate) mod idempotency;
 pub(crate) mod limits;
 pub(crate) mod negotiate;
 pub(crate) mod observe;

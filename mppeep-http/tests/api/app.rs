@@ -16,6 +16,8 @@ use mppeep_core::ports::clock::{Clock, Entropy, ManualClock, SeededEntropy, Time
 use mppeep_core::ports::login_attempts::AttemptLimits;
 use mppeep_core::services::auth::{LoginOutcome, LoginRequest};
 use mppeep_core::services::{Adapters, Context};
+use mppeep_core::services::uploads::Contents;
+use mppeep_files::{FolderStore, ImagePhotoMaker, MagicSniffer};
 use mppeep_http::{AppState, CookieSecurity, EdgeSettings, ServicePorts, Services, Urls, router};
 use mppeep_password::Argon2Hasher;
 use mppeep_spreadsheet::SpreadsheetFiles;
@@ -91,7 +93,13 @@ impl TestApp {
             spreadsheets: Arc::new(SpreadsheetFiles::default()),
             queue: store.clone(),
             locks: store.clone(),
+            idempotency: store.clone(),
             counters: Arc::new(counters),
+            contents: Contents {
+                store: Arc::new(FolderStore::open(folder.path().join("files")).unwrap()),
+                sniffer: Arc::new(MagicSniffer),
+            },
+            photo_maker: Arc::new(ImagePhotoMaker),
             tasks: Vec::new(),
         };
         let services = Arc::new(Services::new(&Context::new(adapters), ports));

@@ -13,6 +13,7 @@ use mppeep_core::ports::cache::Cache;
 use mppeep_core::ports::clock::{ManualClock, TimeSource};
 use mppeep_core::ports::counters::Counters;
 use mppeep_core::ports::epochs::Epochs;
+use mppeep_core::ports::idempotency::IdempotencyKeys;
 use mppeep_core::ports::job_queue::JobQueue;
 use mppeep_core::ports::locks::Locks;
 use mppeep_core::ports::login_attempts::LoginAttempts;
@@ -131,6 +132,10 @@ impl StoreHarness for PgHarness {
     }
 
     async fn job_queue(&self, instance: usize) -> Arc<dyn JobQueue> {
+        self.instance(instance).await
+    }
+
+    async fn idempotency(&self, instance: usize) -> Arc<dyn IdempotencyKeys> {
         self.instance(instance).await
     }
 

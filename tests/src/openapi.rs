@@ -113,6 +113,23 @@ impl Description {
             .unwrap_or_else(|| panic!("{method} {path} is not described"))
     }
 
+    /// An operation as the document has it.
+    #[must_use]
+    pub fn written(&self, operation: &Operation) -> &Value {
+        let paths = &self.document["paths"];
+        let base = self.document["servers"][0]["url"].as_str().unwrap_or("");
+        let short = operation.path.strip_prefix(base).unwrap_or(&operation.path);
+        let item = paths.get(short).unwrap_or(&paths[&operation.path]);
+        &item[operation.method.to_ascii_lowercase()]
+    }
+
+    /// A parameter of an operation.
+    #[must_use]
+    pub fn parameter(&self, operation: &Operation, name: &str) -> Option<&Value> {
+        let all = self.written(operation)["parameters"].as_array()?;
+        all.iter().find(|parameter| parameter["name"] == name)
+    }
+
     /// A schema with its references followed.
     #[must_use]
     pub fn resolve(&self, schema: &Value, depth: u32) -> Value {

@@ -407,7 +407,7 @@ mod tests {
             "css%2Fstyle.css",
             "a\0b",
         ] {
-            let response = serve(path, &parts(""));
+            let response = serve(path, &parts("/"));
             assert_eq!(response.status(), StatusCode::NOT_FOUND, "{path:?}");
             assert_eq!(response.headers()[header::CACHE_CONTROL], "no-store");
         }

@@ -11,6 +11,9 @@ use http::{HeaderMap, HeaderValue, header};
 use super::context::{Area, RequestContext};
 use crate::problem::{ErrorPageRenderer, Problem};
 
+/// Far above what any problem says.
+const MOST_WRITTEN: usize = 1024 * 1024;
+
 pub(crate) async fn layer(State(render): State<ErrorPageRenderer>, request: Request, next: Next) -> Response {
     let context = request.extensions().get::<Arc<RequestContext>>().cloned();
     let wants_json = wants_json(request.headers());
@@ -25,7 +28,7 @@ pub(crate) async fn layer(State(render): State<ErrorPageRenderer>, request: Requ
         return response;
     };
     let as_page = !matches!(context.area, Area::Api | Area::Health) && !wants_json;
-    let (parts, _) = response.into_parts();
+    let (parts, body) = response.into_parts();
     let mut answer = problem.clone().into_response();
     *answer.body_mut() = if as_page {
         answer.headers_mut().insert(
@@ -35,7 +38,7 @@ pub(crate) async fn layer(State(render): State<ErrorPageRenderer>, request: Requ
         answer.headers_mut().remove(header::WWW_AUTHENTICATE);
         Body::from(problem.page(render, &context.request_id, &context.urls))
     } else {
-        Body::from(problem.document(&context.request_id))
+        Body::from(numbered(&problem, body, &context.request_id).await)
     };
     let headers = answer.headers_mut();
     let replaced = [
@@ -51,6 +54,18 @@ pub(crate) async fn layer(State(render): State<ErrorPageRenderer>, request: Requ
     }
     answer.extensions_mut().extend(parts.extensions);
     answer
+}
+
+/// The document with the number of the request. A handler may have written more into it than the problem says.
+async fn numbered(problem: &Problem, body: Body, request_id: &str) -> Vec<u8> {
+    let written = axum::body::to_bytes(body, MOST_WRITTEN).await.unwrap_or_default();
+    match serde_json::from_slice::<serde_json::Map<_, _>>(&written) {
+        Ok(mut members) => {
+            members.insert("request_id".to_owned(), request_id.into());
+            serde_json::to_vec(&members).unwrap_or_default()
+        }
+        Err(_) => problem.document(request_id),
+    }
 }
 
 /// An error that a library made: no content of its own, or a line of plain text.

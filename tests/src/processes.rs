@@ -19,6 +19,16 @@ pub fn terminate(id: u32) {
     let _gone = kill_process(pid_of(id), Signal::TERM);
 }
 
+/// Sends SIGHUP. A process that is gone already is no error.
+pub fn hang_up(id: u32) {
+    let _gone = kill_process(pid_of(id), Signal::HUP);
+}
+
+/// Sends SIGINT. A process that is gone already is no error.
+pub fn interrupt(id: u32) {
+    let _gone = kill_process(pid_of(id), Signal::INT);
+}
+
 /// Whether a process (or its zombie) exists.
 #[must_use]
 pub fn exists(id: u32) -> bool {

@@ -55,6 +55,8 @@ impl Folder {
 pub struct Launch {
     environment: BTreeMap<String, String>,
     arguments: Vec<String>,
+    /// A program that starts the binary, with its own arguments.
+    wrapper: Vec<String>,
     folder: Folder,
 }
 
@@ -92,6 +94,7 @@ impl Launch {
                 .chain(backend.provide())
                 .collect(),
             arguments: Vec::new(),
+            wrapper: Vec::new(),
             folder: Folder::Own(Arc::new(folder)),
         }
     }
@@ -161,6 +164,13 @@ impl Launch {
         self
     }
 
+    /// Lets another program start the binary, for instance one that lowers a limit.
+    #[must_use]
+    pub fn wrapped_by(mut self, program: &[&str]) -> Self {
+        self.wrapper = program.iter().map(|&word| word.to_owned()).collect();
+        self
+    }
+
     /// Uses this data folder, and leaves it there.
     #[must_use]
     pub fn data_in(mut self, folder: &Path) -> Self {
@@ -177,7 +187,14 @@ impl Launch {
     /// The command, with nothing of the environment of whoever runs the tests.
     #[must_use]
     pub fn command(&self) -> Command {
-        let mut command = Command::new(binary::path());
+        let mut command = match self.wrapper.split_first() {
+            None => Command::new(binary::path()),
+            Some((program, arguments)) => {
+                let mut command = Command::new(program);
+                command.args(arguments).arg(binary::path());
+                command
+            }
+        };
         for (name, _) in std::env::vars_os() {
             let text = name.to_string_lossy();
             if text.starts_with("MPPEEP_")
@@ -341,9 +358,14 @@ fn wait(child: &mut Child, patience: Duration) -> Option<ExitStatus> {
 
 /// The address in the line that says that the server listens.
 fn address_of(line: &str) -> Option<SocketAddr> {
+    address_after(line, "listening")
+}
+
+/// The address in the line with this message.
+fn address_after(line: &str, message: &str) -> Option<SocketAddr> {
     let line: Value = serde_json::from_str(line).ok()?;
     let field = |name: &str| line.get(name).or_else(|| line.get("fields")?.get(name))?.as_str();
-    (field("message")? == "listening").then(|| field("address")?.parse().ok())?
+    (field("message")? == message).then(|| field("address")?.parse().ok())?
 }
 
 /// A server that listens.
@@ -373,6 +395,14 @@ impl Server {
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where it sends to https, once it says so.
+    #[must_use]
+    pub fn redirect_address(&self) -> SocketAddr {
+        self.log
+            .wait_for(PATIENCE, |line| address_after(line, "redirecting"))
+            .expect("the server should redirect")
     }
 
     /// The id of its process.
@@ -452,6 +482,15 @@ impl Server {
     pub fn terminate(&mut self, patience: Duration) -> Option<ExitStatus> {
         processes::terminate(self.id());
         wait(&mut self.process.0, patience)
+    }
+
+    /// The status that it ended with; nothing while it runs, or when a signal ended it.
+    pub fn status(&mut self) -> Option<i32> {
+        self.process
+            .0
+            .try_wait()
+            .expect("the child can be waited for")
+            .and_then(|status| status.code())
     }
 
     /// Whether the process still runs.

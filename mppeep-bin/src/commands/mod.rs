@@ -19,6 +19,7 @@ use mppeep_core::domain::permission::Actor;
 
 use crate::cli::{Cli, Command, Common, ConfigCommand};
 use crate::config::{self, Config};
+use crate::server::Certificates;
 use crate::telemetry;
 use crate::terminal::say;
 use crate::wiring::database::Patience;
@@ -80,6 +81,9 @@ fn check_config(config: &Config, json: bool) -> anyhow::Result<ExitCode> {
     // What adapters alone understand is told here rather than at the next start.
     outside::redis(config, "")?;
     outside::mailer(config)?;
+    if let Some(files) = &config.tls {
+        Certificates::load(files)?;
+    }
     if json {
         say(serde_json::to_string_pretty(&config.origins)?);
         return Ok(ExitCode::SUCCESS);

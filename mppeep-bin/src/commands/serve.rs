@@ -81,7 +81,7 @@ async fn until_ended(
     if let Some(metrics) = metrics {
         background.tell(metrics, &wired, Some((state, connections.clone())));
     }
-    let _reloads = certificates.as_ref().map(Reloads::start).transpose()?;
+    let _reloads = Reloads::start(certificates.as_ref())?;
     let address = listeners.main.local_addr()?;
     tracing::info!(%address, root = config.root_path, tls = certificates.is_some(), "listening");
     let redirects = redirects(config, listeners.redirect, &settings, &readiness, signals)?;

@@ -1,5 +1,6 @@
 //! Certificates are renewed while the server runs.
 
+use std::io::IsTerminal as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,8 +17,28 @@ const LOOK: Duration = Duration::from_secs(30);
 pub(crate) struct Reloads(JoinHandle<()>);
 
 impl Reloads {
-    pub(crate) fn start(certificates: &Arc<Certificates>) -> std::io::Result<Self> {
-        let certificates = Arc::clone(certificates);
+    /// Without a certificate, SIGHUP is only noted, so that whoever reloads all services ends none; but it ends a server
+    /// whose terminal is closed.
+    pub(crate) fn start(certificates: Option<&Arc<Certificates>>) -> std::io::Result<Option<Self>> {
+        match certificates {
+            Some(certificates) => Self::follow(Arc::clone(certificates)).map(Some),
+            None if std::io::stdin().is_terminal() => Ok(None),
+            None => Self::note().map(Some),
+        }
+    }
+
+    fn note() -> std::io::Result<Self> {
+        let mut hang_up = signals::hang_up()?;
+        Ok(Self(tokio::spawn(async move {
+            while hang_up.recv().await.is_some() {
+                tracing::info!("asked to read the certificate again, and there is none");
+                systemd::reloading();
+                systemd::ready();
+            }
+        })))
+    }
+
+    fn follow(certificates: Arc<Certificates>) -> std::io::Result<Self> {
         let mut hang_up = signals::hang_up()?;
         Ok(Self(tokio::spawn(async move {
             loop {

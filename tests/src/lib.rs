@@ -9,6 +9,7 @@ pub mod backend;
 pub mod binary;
 pub mod browser;
 pub mod client;
+pub mod frames;
 pub mod html;
 pub mod load;
 pub mod log;
@@ -17,6 +18,7 @@ pub mod processes;
 pub mod promises;
 pub mod raw;
 pub mod server;
+pub mod tls;
 
 pub use backend::Backend;
 pub use client::{Client, Response};

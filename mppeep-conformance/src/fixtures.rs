@@ -6,10 +6,14 @@ use mppeep_core::domain::calendar::{Half, Period};
 use mppeep_core::domain::codes::{
     AdministrativePosition, AgentStatus, BirthPrecision, DepartureReason, MaritalStatus, Sex,
 };
+use mppeep_core::domain::document::{Document, DocumentFields, DocumentKind, DocumentState, DocumentVersion};
 use mppeep_core::domain::email::Email;
 use mppeep_core::domain::evaluation::{Criterion, Evaluation, EvaluationFields, Mark, Marks};
-use mppeep_core::domain::id::{AbsenceId, DepartmentId, EvaluationId, PersonnelId, UserId};
+use mppeep_core::domain::id::{
+    AbsenceId, DepartmentId, DocumentId, EvaluationId, PersonnelId, StoredFileId, UserId,
+};
 use mppeep_core::domain::personnel::{Departure, Matricule, Personnel, PersonnelFields};
+use mppeep_core::domain::stored_file::{FileName, FileType, StoredFile};
 use mppeep_core::domain::user::{Role, User, UserFields, UserStatus};
 use mppeep_core::ports::store::Store;
 use uuid::Uuid;
@@ -211,4 +215,69 @@ pub(crate) async fn store_personnel(store: &dyn Store, files: &[Personnel]) {
     let mut unit = store.begin().await.unwrap();
     unit.personnel().insert_many(files).await.unwrap();
     unit.commit().await.unwrap();
+}
+
+pub(crate) fn file_id(number: u128) -> StoredFileId {
+    StoredFileId::from_uuid(uuid(0x6_0000 + number))
+}
+
+/// What is known of a content of a kilobyte.
+pub(crate) fn a_file(number: u128) -> StoredFile {
+    StoredFile {
+        id: file_id(number),
+        size: 1_024,
+        sha256: [u8::try_from(number % 251).unwrap(); 32],
+        kind: FileType::Pdf,
+        created_at: start(),
+    }
+}
+
+/// Stores what is known of contents in a unit of its own.
+pub(crate) async fn store_files(store: &dyn Store, files: &[StoredFile]) {
+    let mut unit = store.begin().await.unwrap();
+    for file in files {
+        unit.stored_files().insert(file).await.unwrap();
+    }
+    unit.commit().await.unwrap();
+}
+
+pub(crate) fn document_id(number: u128) -> DocumentId {
+    DocumentId::from_uuid(uuid(0x7_0000 + number))
+}
+
+/// A document with the values that it must have.
+pub(crate) fn a_document(number: u128, personnel: PersonnelId) -> Document {
+    Document {
+        id: document_id(number),
+        personnel,
+        fields: DocumentFields {
+            kind: DocumentKind::Diploma,
+            title: format!("Diplôme {number}"),
+            reference: None,
+            issued_on: None,
+            expires_on: None,
+            confidential: false,
+        },
+        state: DocumentState::ToCheck,
+        state_reason: None,
+        checked_by: None,
+        current: 1,
+        version: 1,
+        created_at: start(),
+        updated_at: start(),
+    }
+}
+
+/// The version of that number of a document, with that content.
+pub(crate) fn a_version(document: &Document, number: u32, file: &StoredFile) -> DocumentVersion {
+    DocumentVersion {
+        document: document.id,
+        number,
+        file: file.clone(),
+        file_name: FileName::stored(format!("pièce {number}.pdf"), file.kind),
+        note: None,
+        uploaded_by: None,
+        uploaded_by_name: "Compte 1".to_owned(),
+        uploaded_at: start(),
+    }
 }

@@ -1,6 +1,7 @@
 //! What a check needs of the adapter under test.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use mppeep_core::domain::id::{PersonnelId, UserId};
@@ -9,6 +10,8 @@ use mppeep_core::ports::cache::Cache;
 use mppeep_core::ports::clock::ManualClock;
 use mppeep_core::ports::counters::Counters;
 use mppeep_core::ports::epochs::Epochs;
+use mppeep_core::ports::file_store::FileStore;
+use mppeep_core::ports::idempotency::IdempotencyKeys;
 use mppeep_core::ports::job_queue::JobQueue;
 use mppeep_core::ports::locks::Locks;
 use mppeep_core::ports::login_attempts::LoginAttempts;
@@ -104,6 +107,32 @@ pub trait LocksHarness: Send + Sync {
     fn clock(&self) -> TestClock;
 }
 
+/// Fresh idempotency keys, with the store whose units mark them.
+#[async_trait]
+pub trait IdempotencyHarness: Send + Sync {
+    /// The keys, through the instance of that number.
+    async fn keys_at(&self, instance: usize) -> Arc<dyn IdempotencyKeys>;
+    /// The store, through the instance of that number.
+    async fn keys_store(&self, instance: usize) -> Arc<dyn Store>;
+    /// Sweeps what is dead.
+    async fn keys_maintenance(&self) -> Arc<dyn Maintain>;
+    /// The clock that all instances judge by.
+    fn clock(&self) -> TestClock;
+}
+
+/// A fresh place of contents. Nothing here is judged by a clock that can be turned: contents are made older instead.
+#[async_trait]
+pub trait FileStoreHarness: Send + Sync {
+    /// The instance of that number, as another process would open it. In-process adapters give the same one.
+    async fn files(&self, instance: usize) -> Arc<dyn FileStore>;
+    /// How many contents that are not finished the backend holds, whoever began them.
+    async fn unfinished(&self) -> usize;
+    /// Leaves behind what the writer of a process leaves that dies after some bytes.
+    async fn leave_unfinished(&self);
+    /// Makes everything that the backend holds, finished or not, older by so much.
+    async fn grow_older(&self, by: Duration);
+}
+
 /// Fresh channels. Nothing here is judged by a clock.
 #[async_trait]
 pub trait PubSubHarness: Send + Sync {
@@ -135,6 +164,8 @@ pub trait StoreHarness: Send + Sync {
     async fn job_queue(&self, instance: usize) -> Arc<dyn JobQueue>;
     /// Locks, through the instance of that number.
     async fn locks(&self, instance: usize) -> Arc<dyn Locks>;
+    /// Idempotency keys, through the instance of that number.
+    async fn idempotency(&self, instance: usize) -> Arc<dyn IdempotencyKeys>;
     /// Sweeps what is dead.
     async fn maintenance(&self) -> Arc<dyn Maintain>;
     /// The clock that all instances judge by.
@@ -233,6 +264,25 @@ impl<T: StoreHarness> LocksHarness for T {
     }
 
     async fn locks_maintenance(&self) -> Arc<dyn Maintain> {
+        self.maintenance().await
+    }
+
+    fn clock(&self) -> TestClock {
+        self.test_clock()
+    }
+}
+
+#[async_trait]
+impl<T: StoreHarness> IdempotencyHarness for T {
+    async fn keys_at(&self, instance: usize) -> Arc<dyn IdempotencyKeys> {
+        self.idempotency(instance).await
+    }
+
+    async fn keys_store(&self, instance: usize) -> Arc<dyn Store> {
+        self.store(instance).await
+    }
+
+    async fn keys_maintenance(&self) -> Arc<dyn Maintain> {
         self.maintenance().await
     }
 

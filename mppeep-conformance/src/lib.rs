@@ -29,9 +29,13 @@ pub mod account_tokens;
 pub mod activities;
 pub mod cache;
 pub mod counters;
+pub mod document_lists;
+pub mod documents;
 pub mod epochs;
 pub mod evaluations;
 pub mod figures;
+pub mod file_store;
+pub mod idempotency;
 pub mod imports;
 pub mod job_ends;
 pub mod jobs;
@@ -45,14 +49,17 @@ pub mod payroll;
 pub mod payroll_lists;
 pub mod personnel;
 pub mod personnel_lists;
+pub mod photos;
 pub mod pubsub;
 pub mod rate_limiter;
 pub mod sessions;
 pub mod settings;
+pub mod shared_files;
+pub mod stored_files;
 pub mod units;
 pub mod users;
 
 pub use harness::{
-    CacheHarness, CountersHarness, JobQueueHarness, LocksHarness, LoginAttemptsHarness, PubSubHarness,
-    RateLimiterHarness, SessionHarness, StoreHarness, TestClock,
+    CacheHarness, CountersHarness, FileStoreHarness, IdempotencyHarness, JobQueueHarness, LocksHarness,
+    LoginAttemptsHarness, PubSubHarness, RateLimiterHarness, SessionHarness, StoreHarness, TestClock,
 };

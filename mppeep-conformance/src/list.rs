@@ -1,8 +1,8 @@
 //! The checks of each port, by name.
 
 /// Lists the checks of a port as tests. The first argument is a port (`cache`, `rate_limiter`, `login_attempts`,
-/// `sessions`, `counters`, `job_queue`, `locks`, `pubsub`) or `store`, which stands for units of work, epochs, every
-/// repository, counters, the queue and locks; the second an expression that makes a fresh harness, and may `.await`.
+/// `sessions`, `counters`, `job_queue`, `locks`, `idempotency`, `pubsub`, `file_store`) or `store`, which stands for
+/// units of work, epochs, every repository, counters, the queue, locks and idempotency keys; the second an expression that makes a fresh harness, and may `.await`.
 #[macro_export]
 macro_rules! conformance_tests {
     (cache, $harness:expr) => {
@@ -70,6 +70,7 @@ macro_rules! conformance_tests {
             a_session_ends_exactly_and_does_not_slide
             an_idle_session_ends_and_use_is_noted_once_a_minute
             the_list_shows_live_sessions_newest_first
+            a_session_remembers_where_it_began
             no_backend_holds_a_token
             sweeping_removes_only_the_dead
             two_sweepers_count_each_row_once
@@ -136,6 +137,37 @@ macro_rules! conformance_tests {
             a_lease_is_believed_no_longer_than_granted
             names_never_alias
             a_cancelled_acquisition_ends_with_its_lease
+        ] }
+    };
+    (idempotency, $harness:expr) => {
+        $crate::__conformance_group! { idempotency, $harness, [
+            of_many_at_once_one_may
+            of_many_at_the_end_of_a_lease_one_may
+            an_answer_is_given_again
+            a_key_is_of_one_user_and_one_request
+            a_key_is_free_again_when_its_lease_ends
+            a_key_given_back_is_free_at_once
+            what_was_carried_out_is_never_granted_again
+            a_dropped_unit_marks_nothing
+            a_mark_that_is_not_committed_yet_holds_the_key
+            a_key_ends_with_its_lifetime
+            sweeping_removes_keys_that_are_over
+            a_cancelled_call_blocks_no_key_for_ever
+        ] }
+    };
+    (file_store, $harness:expr) => {
+        $crate::__conformance_group! { file_store, $harness, [
+            contents_come_back_byte_for_byte
+            a_content_is_there_whole_or_not_at_all
+            a_dropped_writer_leaves_nothing
+            a_cancelled_write_leaves_nothing_half
+            a_content_never_changes
+            writers_at_once_are_kept_apart
+            a_removed_content_is_read_to_its_end
+            reading_goes_on_where_it_is_told
+            contents_are_listed_by_age_in_order
+            sweeping_removes_what_the_dead_left
+            room_is_told_where_it_can_be
         ] }
     };
     (pubsub, $harness:expr) => {
@@ -278,9 +310,43 @@ macro_rules! conformance_tests {
             a_dropped_unit_takes_nothing
             sweeping_removes_dead_tokens_only
         ] }
+        $crate::__conformance_group! { stored_files, $harness, [
+            contents_are_known_as_they_were_stored
+            a_content_that_is_referred_to_stays
+            a_content_is_referred_to_or_removed
+        ] }
+        $crate::__conformance_group! { documents, $harness, [
+            a_document_comes_back_as_it_was_stored
+            versions_stand_beside_each_other
+            a_document_update_needs_the_next_version
+            racing_updates_of_one_document_are_one
+            unknown_agents_and_contents_are_refused
+            a_removed_document_gives_its_contents
+        ] }
+        $crate::__conformance_group! { document_lists, $harness, [
+            document_filters_give_what_they_say
+            documents_page_completely
+            missing_documents_are_told
+            missing_documents_page_completely
+        ] }
+        $crate::__conformance_group! { shared_files, $harness, [
+            a_shared_file_comes_back_as_it_was_stored
+            a_shared_file_update_needs_the_next_version
+            racing_readers_of_one_file_are_one
+            shared_file_filters_give_what_they_say
+            shared_files_page_completely
+            archived_files_are_found_by_age
+        ] }
+        $crate::__conformance_group! { photos, $harness, [
+            a_photo_takes_the_place_of_the_earlier
+            racing_photos_give_each_earlier_one_once
+            agents_and_accounts_have_photos_of_their_own
+            a_photo_of_nobody_or_of_nothing_is_refused
+        ] }
         $crate::conformance_tests! { counters, $harness }
         $crate::conformance_tests! { job_queue, $harness }
         $crate::conformance_tests! { locks, $harness }
+        $crate::conformance_tests! { idempotency, $harness }
     };
 }
 

@@ -504,3 +504,25 @@ pub async fn a_cancelled_login_is_whole_or_nothing(harness: &dyn SessionHarness)
     }
     in_time(log_in(&one, &harness.user(user.id).await, 9_999)).await;
 }
+
+/// The list tells the country that the edge told at login, if it told one.
+pub async fn a_session_remembers_where_it_began(harness: &dyn SessionHarness) {
+    let (one, two, user) = with_user(harness).await;
+    let countries = [Some("CI"), None, Some("FR"), Some("T1")];
+    for (country, number) in countries.iter().zip(1..) {
+        harness.clock().advance(MICROSECOND);
+        let (_, new) = a_session(&user, number);
+        let new = NewSession {
+            country: country.map(str::to_owned),
+            ..new
+        };
+        assert_eq!(one.create(new).await.unwrap(), Created::Done);
+    }
+    let listed = two.list(user.id, None).await.unwrap();
+    let told: Vec<Option<&str>> = listed
+        .iter()
+        .rev()
+        .map(|session| session.country.as_deref())
+        .collect();
+    assert_eq!(told, countries);
+}

@@ -8,6 +8,10 @@
 mod cache;
 #[path = "naive/counters.rs"]
 mod counters;
+#[path = "naive/file_store.rs"]
+mod file_store;
+#[path = "naive/idempotency.rs"]
+mod idempotency;
 #[path = "naive/jobs.rs"]
 mod jobs;
 #[path = "naive/limits.rs"]

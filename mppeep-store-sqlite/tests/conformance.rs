@@ -11,6 +11,7 @@ use mppeep_core::domain::id::PersonnelId;
 use mppeep_core::ports::clock::{ManualClock, TimeSource};
 use mppeep_core::ports::counters::Counters;
 use mppeep_core::ports::epochs::Epochs;
+use mppeep_core::ports::idempotency::IdempotencyKeys;
 use mppeep_core::ports::job_queue::JobQueue;
 use mppeep_core::ports::locks::Locks;
 use mppeep_core::ports::login_attempts::LoginAttempts;
@@ -84,6 +85,10 @@ impl StoreHarness for SqliteHarness {
     }
 
     async fn locks(&self, instance: usize) -> Arc<dyn Locks> {
+        self.instance(instance).await
+    }
+
+    async fn idempotency(&self, instance: usize) -> Arc<dyn IdempotencyKeys> {
         self.instance(instance).await
     }
 

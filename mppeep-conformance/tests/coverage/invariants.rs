@@ -70,6 +70,12 @@ pub(crate) const INVARIANTS: &[(&str, &str)] = &[
     ("LCK-5", "believed no longer than granted"),
     ("LCK-6", "a dead holder's lock is free when its lease ends"),
     ("LCK-7", "a lost answer locks nobody out for ever"),
+    ("IDE-1", "of those who name one key one may"),
+    ("IDE-2", "an answer is given again as it was"),
+    ("IDE-3", "a key is of one user and one request"),
+    ("IDE-4", "a key that nothing came of is free when its lease ends"),
+    ("IDE-5", "an effect and its mark are committed together"),
+    ("IDE-6", "keys end with their lifetime"),
     ("PUB-1", "from the subscription on, in order, nothing older"),
     ("PUB-2", "a possible loss is a gap, told once one listens again"),
     ("PUB-3", "slow listeners hear a gap; limits are told first"),
@@ -360,8 +366,8 @@ pub(crate) const ABOVE: &[(&str, &str, &str)] = &[
 
 const IN_PROCESS: &str =
     "Nothing leaves the process: there is no server, no link, no second process and no clock but its own.";
-const IN_SQL: &str = "Accounts, epochs, counters, jobs and locks live where the data is, in SQL: in memory or on Redis they could be \
-    lost or evicted alone. (Sessions and login attempts have an adapter in memory for programs that embed the core.)";
+const IN_SQL: &str = "Accounts, epochs, counters, jobs, locks and keys of idempotency live where the data is, in SQL: in memory or on \
+    Redis they could be lost or evicted alone. (Sessions and login attempts have an adapter in memory for programs that embed the core.)";
 const LOCAL: &str = "One file, one machine: with SQLite, cached entries, limits and messages stay in memory.";
 const NO_SERVER: &str = "A file has no server that restarts.";
 const NO_ZONES: &str = "Instants are numbers there: there is no zone to set.";
@@ -445,6 +451,12 @@ pub(crate) const GAPS: &[(&str, &[&str], &str)] = &[
     ("LCK-5", NOT_SQL, IN_SQL),
     ("LCK-6", NOT_SQL, IN_SQL),
     ("LCK-7", NOT_SQL, IN_SQL),
+    ("IDE-1", NOT_SQL, IN_SQL),
+    ("IDE-2", NOT_SQL, IN_SQL),
+    ("IDE-3", NOT_SQL, IN_SQL),
+    ("IDE-4", NOT_SQL, IN_SQL),
+    ("IDE-5", NOT_SQL, IN_SQL),
+    ("IDE-6", NOT_SQL, IN_SQL),
     ("PUB-1", SQLITE, LOCAL),
     ("PUB-2", SQLITE, LOCAL),
     ("PUB-3", SQLITE, LOCAL),

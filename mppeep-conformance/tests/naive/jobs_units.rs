@@ -6,19 +6,25 @@ use async_trait::async_trait;
 use mppeep_core::ports::absence::{AbsenceRepository, HolidayRepository};
 use mppeep_core::ports::account_token::AccountTokenRepository;
 use mppeep_core::ports::activity::ActivityRepository;
+use mppeep_core::ports::document::DocumentRepository;
 use mppeep_core::ports::epochs::{Epoch, Namespace};
 use mppeep_core::ports::error::StoreError;
 use mppeep_core::ports::evaluation::EvaluationRepository;
 use mppeep_core::ports::import::ImportRepository;
+use mppeep_core::ports::job_queue::Held;
 use mppeep_core::ports::notice::NoticeRepository;
 use mppeep_core::ports::organisation::OrganisationRepository;
 use mppeep_core::ports::outbox::{Enqueued, JobOutbox, NewJob};
 use mppeep_core::ports::payroll::PayrollRepository;
 use mppeep_core::ports::personnel::PersonnelRepository;
+use mppeep_core::ports::photo::PhotoRepository;
 use mppeep_core::ports::setting::SettingRepository;
+use mppeep_core::ports::shared_file::SharedFileRepository;
 use mppeep_core::ports::store::{Store, UnitOfWork};
+use mppeep_core::ports::stored_file::StoredFileRepository;
 use mppeep_core::ports::user::UserRepository;
 use tokio::sync::OwnedMutexGuard;
+use uuid::Uuid;
 
 use super::{Flaw, Naive, State};
 
@@ -148,6 +154,26 @@ impl UnitOfWork for Unit {
     }
 
     fn account_tokens(&mut self) -> Box<dyn AccountTokenRepository + '_> {
+        unused()
+    }
+
+    fn stored_files(&mut self) -> Box<dyn StoredFileRepository + '_> {
+        unused()
+    }
+
+    fn documents(&mut self) -> Box<dyn DocumentRepository + '_> {
+        unused()
+    }
+
+    fn shared_files(&mut self) -> Box<dyn SharedFileRepository + '_> {
+        unused()
+    }
+
+    fn photos(&mut self) -> Box<dyn PhotoRepository + '_> {
+        unused()
+    }
+
+    async fn mark_carried_out(&mut self, _: Uuid) -> Result<Held, StoreError> {
         unused()
     }
 

@@ -3,6 +3,8 @@
 //!
 //! It holds what the checks of races need, and nothing else.
 
+#[path = "store_files.rs"]
+mod files;
 #[path = "store_repositories.rs"]
 mod repositories;
 
@@ -12,20 +14,26 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use mppeep_conformance::{StoreHarness, TestClock};
 use mppeep_core::domain::absence::Absence;
-use mppeep_core::domain::id::{ImportId, PersonnelId, UserId};
+use mppeep_core::domain::document::{Document, DocumentVersion};
+use mppeep_core::domain::id::{DocumentId, ImportId, PersonnelId, SharedFileId, StoredFileId, UserId};
 use mppeep_core::domain::payroll::{Month, Slip};
 use mppeep_core::domain::personnel::Personnel;
+use mppeep_core::domain::photo::{Photo, PhotoOwner};
 use mppeep_core::domain::settings::SettingsSection;
+use mppeep_core::domain::shared_file::SharedFile;
+use mppeep_core::domain::stored_file::StoredFile;
 use mppeep_core::domain::user::User;
 use mppeep_core::ports::absence::{AbsenceRepository, HolidayRepository};
 use mppeep_core::ports::account_token::{AccountToken, AccountTokenRepository};
 use mppeep_core::ports::activity::ActivityRepository;
 use mppeep_core::ports::counters::Counters;
+use mppeep_core::ports::document::DocumentRepository;
 use mppeep_core::ports::epochs::{Epoch, Epochs, Namespace};
 use mppeep_core::ports::error::{BackendError, StoreError};
 use mppeep_core::ports::evaluation::EvaluationRepository;
+use mppeep_core::ports::idempotency::IdempotencyKeys;
 use mppeep_core::ports::import::{ImportFile, ImportRepository};
-use mppeep_core::ports::job_queue::JobQueue;
+use mppeep_core::ports::job_queue::{Held, JobQueue};
 use mppeep_core::ports::locks::Locks;
 use mppeep_core::ports::login_attempts::LoginAttempts;
 use mppeep_core::ports::maintain::Maintain;
@@ -34,11 +42,15 @@ use mppeep_core::ports::organisation::OrganisationRepository;
 use mppeep_core::ports::outbox::JobOutbox;
 use mppeep_core::ports::payroll::PayrollRepository;
 use mppeep_core::ports::personnel::PersonnelRepository;
+use mppeep_core::ports::photo::PhotoRepository;
 use mppeep_core::ports::session::SessionStore;
 use mppeep_core::ports::setting::SettingRepository;
+use mppeep_core::ports::shared_file::SharedFileRepository;
 use mppeep_core::ports::store::{Store, UnitOfWork};
+use mppeep_core::ports::stored_file::StoredFileRepository;
 use mppeep_core::ports::user::UserRepository;
 use tokio::sync::OwnedMutexGuard;
+use uuid::Uuid;
 
 use crate::{clock, mutants, others_run};
 
@@ -61,6 +73,18 @@ enum Flaw {
     KeepsTokens,
     /// A token lives at the instant at which it ends.
     EndsLate,
+    /// A content that is referred to goes all the same.
+    NoReferences,
+    /// A refused update has added its version.
+    AddsFirst,
+    /// A version takes the place of the one before.
+    OneVersion,
+    /// A photograph says nothing of the one whose place it takes.
+    ForgetsEarlier,
+    /// Agents and accounts are told apart by their identifiers alone.
+    OneOwner,
+    /// An update replaces all of a file, its content as well.
+    ReplacesContent,
 }
 
 #[derive(Clone, Default)]
@@ -72,6 +96,11 @@ struct State {
     imports: HashMap<ImportId, ImportFile>,
     slips: HashMap<(PersonnelId, Month), Slip>,
     tokens: Vec<AccountToken>,
+    files: BTreeMap<StoredFileId, StoredFile>,
+    documents: BTreeMap<DocumentId, Document>,
+    versions: Vec<DocumentVersion>,
+    shared: BTreeMap<SharedFileId, SharedFile>,
+    photos: BTreeMap<PhotoOwner, Photo>,
     epochs: BTreeMap<Namespace, i64>,
 }
 
@@ -90,6 +119,7 @@ struct Unit {
     seen: State,
     writes: Vec<Write>,
     bumped: Vec<Epoch>,
+    reads_only: bool,
     _writer: Option<OwnedMutexGuard<()>>,
 }
 
@@ -112,6 +142,7 @@ impl Naive {
             seen,
             writes: Vec::new(),
             bumped: Vec::new(),
+            reads_only: !writes,
             _writer: writer,
         }
     }
@@ -239,6 +270,26 @@ impl UnitOfWork for Unit {
         Box::new(Loan(self))
     }
 
+    fn stored_files(&mut self) -> Box<dyn StoredFileRepository + '_> {
+        Box::new(Loan(self))
+    }
+
+    fn documents(&mut self) -> Box<dyn DocumentRepository + '_> {
+        Box::new(Loan(self))
+    }
+
+    fn shared_files(&mut self) -> Box<dyn SharedFileRepository + '_> {
+        Box::new(Loan(self))
+    }
+
+    fn photos(&mut self) -> Box<dyn PhotoRepository + '_> {
+        Box::new(Loan(self))
+    }
+
+    async fn mark_carried_out(&mut self, _: Uuid) -> Result<Held, StoreError> {
+        unused()
+    }
+
     async fn bump(&mut self, namespaces: &[Namespace]) -> Result<(), StoreError> {
         for namespace in namespaces.iter().copied() {
             let value = self.state().epochs.get(&namespace).copied().unwrap_or(0) + 1;
@@ -304,6 +355,10 @@ impl StoreHarness for Harness {
         unused()
     }
 
+    async fn idempotency(&self, _: usize) -> Arc<dyn IdempotencyKeys> {
+        unused()
+    }
+
     async fn maintenance(&self) -> Arc<dyn Maintain> {
         unused()
     }
@@ -339,6 +394,16 @@ mutants! {
     an_old_holder_writes: flawed(Flaw::NoFence) => payroll::an_older_fence_writes_nothing;
     the_last_to_come_writes: flawed(Flaw::NoFence) => payroll::racing_writes_follow_their_fences;
     a_validated_slip_changes: flawed(Flaw::ValidatedIsDraft) => payroll::a_validated_slip_stays_as_it_is;
+    a_document_is_replaced_twice: flawed(Flaw::NoLock) => documents::racing_updates_of_one_document_are_one;
+    a_refused_update_adds_a_content: flawed(Flaw::AddsFirst) => documents::a_document_update_needs_the_next_version;
+    earlier_contents_are_lost: flawed(Flaw::OneVersion) => documents::versions_stand_beside_each_other;
+    a_file_is_read_twice: flawed(Flaw::NoLock) => shared_files::racing_readers_of_one_file_are_one;
+    an_update_changes_the_content: flawed(Flaw::ReplacesContent) => shared_files::a_shared_file_update_needs_the_next_version;
+    a_photo_is_given_back_twice: flawed(Flaw::NoLock) => photos::racing_photos_give_each_earlier_one_once;
+    a_photo_is_never_given_back: flawed(Flaw::ForgetsEarlier) => photos::a_photo_takes_the_place_of_the_earlier;
+    an_account_shows_an_agent: flawed(Flaw::OneOwner) => photos::agents_and_accounts_have_photos_of_their_own;
+    a_content_goes_under_its_document: flawed(Flaw::NoLock) => stored_files::a_content_is_referred_to_or_removed;
+    a_content_that_is_needed_goes: flawed(Flaw::NoReferences) => stored_files::a_content_that_is_referred_to_stays;
     a_dropped_unit_bumps: flawed(Flaw::EpochsApart) => epochs::a_dropped_bump_changes_nothing;
 }
 
@@ -374,5 +439,15 @@ mod without_a_flaw {
         payroll::racing_writes_follow_their_fences;
         payroll::an_older_fence_writes_nothing;
         payroll::a_validated_slip_stays_as_it_is;
+        documents::racing_updates_of_one_document_are_one;
+        documents::a_document_update_needs_the_next_version;
+        documents::versions_stand_beside_each_other;
+        shared_files::racing_readers_of_one_file_are_one;
+        shared_files::a_shared_file_update_needs_the_next_version;
+        photos::racing_photos_give_each_earlier_one_once;
+        photos::a_photo_takes_the_place_of_the_earlier;
+        photos::agents_and_accounts_have_photos_of_their_own;
+        stored_files::a_content_is_referred_to_or_removed;
+        stored_files::a_content_that_is_referred_to_stays;
     }
 }

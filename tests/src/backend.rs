@@ -134,9 +134,12 @@ pub async fn migrated(cluster: &Cluster) -> String {
         .expect("after 1970");
     let template = cluster
         .template(&format!("tables_{:x}", built.as_nanos()), async |url| {
+            // A folder of its own: the one of the files knows its database.
+            let folder = tempfile::TempDir::with_prefix("mppeep-tables-").expect("a temporary folder");
             let done = Command::new(binary::path())
                 .arg("migrate")
                 .env("DATABASE_URL", url)
+                .env("MPPEEP_DATA_DIR", folder.path())
                 .output()
                 .expect("the binary can be run");
             assert!(

@@ -11,6 +11,7 @@ pub mod browser;
 pub mod client;
 pub mod frames;
 pub mod html;
+pub mod kinds;
 pub mod load;
 pub mod log;
 pub mod openapi;

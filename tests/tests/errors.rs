@@ -1,10 +1,10 @@
-//! Errors and odd paths, as CHECKS E and P want them answered.
+//! Errors, as CHECKS E want them answered.
 
 use std::time::Duration;
 
 use mppeep_tests::agents::agent;
 use mppeep_tests::api::{API, create_agent, id_of};
-use mppeep_tests::{Client, Response, Server, html, raw};
+use mppeep_tests::{Launch, Response, Server, html, raw};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -30,6 +30,29 @@ fn says_nothing_of_the_inside(answer: &Response) {
     ] {
         assert!(!text.contains(word), "{word} in {}", answer.text());
     }
+}
+
+/// A French page with the number of its request and a way on.
+#[track_caller]
+fn is_a_french_page(what: &str, answer: &Response, title: &str) {
+    assert!(answer.is_html(), "{what}: {:?}", answer.headers);
+    let page = answer.text();
+    let tags = html::tags(&page);
+    assert!(
+        tags.iter()
+            .any(|tag| tag.name == "html" && tag.get("lang") == Some("fr")),
+        "{what}"
+    );
+    let text = html::text(&page);
+    assert!(text.contains(title), "{what}: {text}");
+    let id = answer.header("x-request-id").expect("a number");
+    assert!(text.contains(id), "{what}: {id} is not in {text}");
+    assert!(
+        tags.iter()
+            .any(|tag| tag.name == "a" && tag.get("href").is_some_and(|to| to.starts_with("/mppeep/"))),
+        "{what}: no way on"
+    );
+    says_nothing_of_the_inside(answer);
 }
 
 /// E-01, E-05, E-06, E-07
@@ -145,6 +168,98 @@ async fn a_missing_page_is_a_french_page() {
     }
 }
 
+/// E-02: whatever goes wrong, a browser gets a page that says so and what to do; a program gets the same as a problem.
+#[tokio::test]
+async fn every_error_is_a_french_page_and_a_problem() {
+    let server = Launch::new()
+        .with_demo(5)
+        .env("MPPEEP_REQUEST_RATE", 1)
+        .env("MPPEEP_REQUEST_BURST", 20)
+        .start();
+    let agent = server.demo_user("agent").await;
+    let form = "application/x-www-form-urlencoded";
+    let large = "a".repeat(70_000);
+    let not_found = format!("/mppeep/absences/{}", Uuid::nil());
+    for (method, path, media, body, status, title) in [
+        ("GET", "/mppeep/admin/utilisateurs", "", "", 403, "Accès refusé"),
+        ("GET", not_found.as_str(), "", "", 404, "Introuvable"),
+        ("DELETE", "/mppeep/accueil", "", "", 405, "Méthode non autorisée"),
+        ("FOO", "/mppeep/rien", "", "", 501, "Méthode inconnue"),
+        (
+            "POST",
+            "/mppeep/login",
+            form,
+            large.as_str(),
+            413,
+            "Contenu trop volumineux",
+        ),
+        (
+            "POST",
+            "/mppeep/login",
+            "text/plain",
+            "x",
+            415,
+            "Format de contenu non accepté",
+        ),
+        (
+            "POST",
+            "/mppeep/login",
+            form,
+            "username=%zz",
+            400,
+            "Requête illisible",
+        ),
+        (
+            "POST",
+            "/mppeep/login",
+            form,
+            "username=a&username=b",
+            422,
+            "Données non valides",
+        ),
+    ] {
+        let what = format!("{method} {path}: {status}");
+        for accept in ["text/html,application/xhtml+xml,*/*;q=0.8", "*/*"] {
+            let draft = agent.request(method, path).header("accept", accept);
+            let answer = draft.body(media, body.to_owned()).send().await.expect(status);
+            is_a_french_page(&what, &answer, title);
+        }
+        let draft = agent.request(method, path).header("accept", "application/json");
+        let answer = draft.body(media, body.to_owned()).send().await;
+        let problem = answer.problem(status);
+        assert_eq!(problem["title"], title, "{what}");
+        assert_eq!(
+            problem["request_id"].as_str(),
+            answer.header("x-request-id"),
+            "{what}"
+        );
+        says_nothing_of_the_inside(&answer);
+    }
+    let beyond = server
+        .visitor()
+        .request("GET", "/mppeep/static/css/style.css")
+        .header("range", "bytes=99999999-")
+        .send()
+        .await
+        .expect(416);
+    is_a_french_page("a range beyond the end", &beyond, "Partie de fichier introuvable");
+    let stranger = server.visitor_from("203.0.113.9");
+    let mut refused = stranger.get("/mppeep/login").await;
+    for _ in 0..60 {
+        if refused.status == 429 {
+            break;
+        }
+        refused = stranger.get("/mppeep/login").await;
+    }
+    let refused = refused.expect(429);
+    is_a_french_page("too many requests", &refused, "Trop de requêtes");
+    assert!(
+        html::text(&refused.text()).contains("Réessayez dans"),
+        "{}",
+        refused.text()
+    );
+}
+
 /// E-03
 #[tokio::test]
 async fn wrong_methods_are_told_the_right_ones() {
@@ -236,16 +351,17 @@ async fn odd_methods_do_nothing() {
         );
         let echo = raw::talk(server.address(), bytes.as_bytes(), Duration::from_secs(2)).await;
         let statuses = echo.statuses();
+        // `PRI` is the beginning of HTTP/2, and no address at all is unreadable; a connection may end over them.
+        let right: &[u16] = match line.split(' ').next() {
+            Some("OPTIONS") => &[200, 204, 400, 404, 405],
+            Some("PRI" | "CONNECT") => &[400, 405, 501],
+            _ => &[405, 501],
+        };
         assert!(
-            statuses
-                .iter()
-                .all(|status| (400..=501).contains(status) || *status == 204 || *status == 200),
+            statuses.len() <= 1 && statuses.iter().all(|status| right.contains(status)),
             "{line}: {statuses:?}"
         );
-        assert!(
-            !line.starts_with("OPTIONS") && !statuses.contains(&200) || line.starts_with("OPTIONS"),
-            "{line}: {statuses:?}"
-        );
+        assert!(echo.closed || !statuses.is_empty(), "{line} was not answered");
         assert!(!echo.text.contains("geheim"), "{line} is echoed");
     }
     let _alive = server.visitor().get("/mppeep/login").await.expect(200);
@@ -269,88 +385,4 @@ async fn health_is_open_and_discreet() {
         matches!(health["status"].as_str(), Some("ok" | "degraded")),
         "{health}"
     );
-}
-
-/// P-01, P-02
-#[tokio::test]
-async fn traversals_reach_nothing() {
-    let server = Server::start();
-    let targets = ["etc/passwd", "Cargo.toml", "windows/win.ini"];
-    let climbs = [
-        "../",
-        "..%2f",
-        "%2e%2e/",
-        "%2e%2e%2f",
-        "..\\",
-        "..%5c",
-        "....//",
-        "%252e%252e%252f",
-    ];
-    for root in ["/mppeep/static/", "/mppeep/", "/"] {
-        for climb in climbs {
-            for target in targets {
-                let path = format!("{root}{}{target}", climb.repeat(8)).replace('\\', "%5C");
-                let answer = server.visitor().get(&path).await;
-                let away =
-                    answer.status == 303 && answer.header_or_empty("location").starts_with("/mppeep/login");
-                assert!(
-                    (400..500).contains(&answer.status) || away,
-                    "{path}: {}",
-                    answer.status
-                );
-                assert!(
-                    !answer.text().contains("root:") && !answer.text().contains("[package]"),
-                    "{path}"
-                );
-            }
-        }
-    }
-    for path in [
-        "/mppeep/static/css/style.css%00.png",
-        "/mppeep/%00",
-        "/mppeep/static/%",
-        "/mppeep/static/%zz",
-        "/mppeep/%ff",
-    ] {
-        let bytes = format!(
-            "GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n",
-            server.address()
-        );
-        let echo = raw::talk(server.address(), bytes.as_bytes(), Duration::from_secs(5)).await;
-        assert!(
-            echo.statuses().iter().all(|status| (300..500).contains(status)),
-            "{path}: {:?}",
-            echo.statuses()
-        );
-        assert_eq!(echo.statuses().len(), 1, "{path}");
-    }
-}
-
-/// P-04
-#[tokio::test]
-async fn nothing_lies_around() {
-    let server = Server::start();
-    let admin: Client = server.admin().await;
-    let left = [
-        ".git/config",
-        ".env",
-        "static/",
-        "static/css/",
-        "static/.gitignore",
-        "metrics",
-        "mppeep.db",
-        "mppeep.toml",
-        "uploads/",
-        "server-status",
-        "debug",
-        "admin/../mppeep.db",
-        "backup.zip",
-        "phpinfo.php",
-    ];
-    for name in left {
-        for path in [format!("/{name}"), format!("/mppeep/{name}")] {
-            let answer = admin.get(&path).await;
-            assert_eq!(answer.status, 404, "{path}");
-        }
-    }
 }

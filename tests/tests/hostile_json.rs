@@ -1,7 +1,7 @@
 //! Bodies, values and queries that were made to hurt, as CHECKS J want them refused.
 
 use mppeep_tests::agents::agent;
-use mppeep_tests::api::{API, create_agent, total};
+use mppeep_tests::api::{API, CRITERIA, create_agent, total};
 use mppeep_tests::openapi::{Description, Operation};
 use mppeep_tests::{Server, html};
 use serde_json::{Value, json};
@@ -250,6 +250,57 @@ async fn numbers_beyond_reason_are_never_stored() {
             );
         }
     }
+    // And in every whole number that any creation takes, by the description.
+    let (description, operations) = creations();
+    let somebody = create_agent(&admin, 2).await;
+    let somebody = somebody["id"].as_str().expect("an id");
+    let mut fields = 3;
+    for operation in operations {
+        let good = body_for(&description, &operation, somebody);
+        let schema = operation.body.clone().expect("a body");
+        for (name, property) in schema["properties"].as_object().expect("properties") {
+            if !property["type"].to_string().contains("integer") {
+                continue;
+            }
+            fields += 1;
+            for number in numbers {
+                let mut body = good.clone();
+                body[name] = json!("@");
+                let body = body.to_string().replacen("\"@\"", number, 1);
+                let draft = admin.request("POST", &operation.path);
+                let answer = draft.body("application/json", body).send().await;
+                assert!(
+                    matches!(answer.status, 400 | 422),
+                    "{} {name} = {number}: {}",
+                    operation.path,
+                    answer.status
+                );
+            }
+        }
+    }
+    for criterion in CRITERIA {
+        fields += 1;
+        // A mark may have halves.
+        for number in numbers.iter().filter(|number| **number != "1.5") {
+            let mut marks = json!({});
+            for other in CRITERIA {
+                marks[other] = json!(10);
+            }
+            marks[criterion] = json!("@");
+            let body = json!({ "personnel_id": somebody, "year": 2020, "marks": marks });
+            let body = body.to_string().replacen("\"@\"", number, 1);
+            let draft = admin.request("POST", &format!("{API}/evaluations"));
+            let answer = draft.body("application/json", body).send().await;
+            assert!(
+                matches!(answer.status, 400 | 422),
+                "{criterion} = {number}: {} {}",
+                answer.status,
+                answer.text()
+            );
+        }
+    }
+    println!("{fields} fields");
+    assert!(fields >= 9, "{fields} fields");
     for page in [
         "limit=1e400",
         "limit=9223372036854775808",
@@ -370,6 +421,39 @@ async fn markup_and_formulas_in_names_are_only_text() {
         }
         assert!(!page.contains("<script>alert"), "{path}");
         assert!(!page.contains("982007569"), "{path} computed a template");
+    }
+}
+
+/// J-13: an address is one, and is stored as such.
+#[tokio::test]
+async fn what_is_no_address_is_refused() {
+    let server = Server::start();
+    let admin = server.admin().await;
+    for address in [
+        "",
+        " ",
+        "a",
+        "a@",
+        "@b.example",
+        "a@b",
+        "a b@c.example",
+        "a@b@c.example",
+        "a@b..example",
+        "<script>@b.example",
+        "a@b.example\nBcc: x@y.example",
+        "a@b.example, c@d.example",
+        "a\0@b.example",
+        "\"a\"<a@b.example>",
+        "a@[127.0.0.1",
+        "é\u{202e}@b.example",
+    ] {
+        let body = json!({ "email": address, "display_name": "Awa Koné", "roles": ["agent"] });
+        let answer = admin.post(&format!("{API}/users"), &body).await;
+        let problem = answer.problem(422);
+        assert!(
+            problem["errors"].to_string().contains("email"),
+            "{address:?}: {problem}"
+        );
     }
 }
 

@@ -391,3 +391,65 @@ async fn users_are_limited_by_user() {
     }
     assert!(refused >= 10, "{refused} of 30 were refused");
 }
+
+/// `"name";q=20;w=2` in its parts.
+fn parts(header: &str) -> (String, std::collections::BTreeMap<String, u64>) {
+    let mut parts = header.split(';');
+    let name = parts.next().expect("a name").to_owned();
+    let numbers = parts.map(|part| {
+        let (key, number) = part.split_once('=').expect("key=number");
+        (key.to_owned(), number.parse().expect("a whole number"))
+    });
+    (name, numbers.collect())
+}
+
+/// RAT-6: every answer of a limited address says what the limit is and what is left of it, allowed or refused, without
+/// saying who the visitor is; files and health say nothing.
+#[tokio::test]
+async fn the_general_limit_tells_what_is_left() {
+    let server = Launch::new()
+        .env("MPPEEP_REQUEST_RATE", 1)
+        .env("MPPEEP_REQUEST_BURST", 4)
+        .env("MPPEEP_USER_REQUEST_RATE", 2)
+        .env("MPPEEP_USER_REQUEST_BURST", 50)
+        .start();
+    let client = server.visitor_from("203.0.113.7");
+    let mut left = Vec::new();
+    for _ in 0..8 {
+        let answer = client.get("/mppeep/login").await;
+        let (policy, numbers) = parts(answer.header("ratelimit-policy").expect("a policy"));
+        assert_eq!(
+            (policy.as_str(), numbers["q"], numbers["w"]),
+            ("\"anonymous\"", 4, 4)
+        );
+        let state = answer.header("ratelimit").expect("a state");
+        assert!(!state.contains("203.0.113"), "{state}");
+        let (name, numbers) = parts(state);
+        assert_eq!(name, policy);
+        left.push((answer.status, numbers["r"]));
+        if answer.status == 429 {
+            assert_eq!(numbers["r"], 0);
+            assert!(retry_after(&answer) >= numbers["t"].max(1));
+        }
+    }
+    assert_eq!(left[0], (200, 3));
+    assert!(left.iter().any(|(status, _)| *status == 429), "{left:?}");
+    let user = server.visitor_from("203.0.113.8");
+    let _in = user.login(ADMIN_EMAIL, ADMIN_PASSWORD).await.expect(303);
+    let page = user.get("/mppeep/accueil").await.expect(200);
+    let (policy, numbers) = parts(page.header("ratelimit-policy").expect("a policy"));
+    assert_eq!(
+        (policy.as_str(), numbers["q"], numbers["w"]),
+        ("\"user\"", 50, 25)
+    );
+    for path in [
+        "/mppeep/static/css/style.css",
+        "/mppeep/static/rien.css",
+        "/mppeep/health/live",
+        "/mppeep/api/v1/health",
+    ] {
+        let answer = client.get(path).await;
+        assert!(answer.status != 429, "{path}");
+        assert!(answer.header("ratelimit").is_none(), "{path}");
+    }
+}

@@ -2,6 +2,8 @@
 
 #[path = "access.rs"]
 mod access;
+#[path = "cloudflare.rs"]
+mod cloudflare;
 #[path = "contract.rs"]
 mod contract;
 #[path = "errors.rs"]

@@ -9,6 +9,7 @@ use mppeep_core::domain::organisation::Organisation;
 use mppeep_core::domain::permission::{Action, Actor, Resource};
 use mppeep_core::domain::personnel::Personnel;
 use mppeep_core::domain::text::search_words;
+use mppeep_core::domain::validation::Rule;
 use mppeep_core::ports::absence::{AbsenceFilter, AbsenceRow};
 use serde::{Deserialize, Serialize};
 use utoipa_axum::routes;
@@ -240,16 +241,29 @@ pub(super) struct RecordAbsence {
     reason: Option<String>,
 }
 
+/// A day that is there must be one: only a day that is left out, or null, is none.
+fn filled(field: &str, day: Option<String>) -> Result<String, ApiError> {
+    match day {
+        Some(day) if day.trim().is_empty() => Err(wrong(
+            field,
+            Rule::Required.code(),
+            &crate::catalogue::rule_message(&Rule::Required),
+        )
+        .into()),
+        day => Ok(day.unwrap_or_default()),
+    }
+}
+
 impl RecordAbsence {
-    fn into_input(self) -> AbsenceInput {
-        AbsenceInput {
+    fn into_input(self) -> Result<AbsenceInput, ApiError> {
+        Ok(AbsenceInput {
             kind: self.kind,
             start_date: self.start_date,
             start_half: self.start_half.unwrap_or_default(),
-            end_date: self.end_date.unwrap_or_default(),
+            end_date: filled("end_date", self.end_date)?,
             end_half: self.end_half.unwrap_or_default(),
             reason: self.reason.unwrap_or_default(),
-        }
+        })
     }
 }
 
@@ -269,7 +283,7 @@ pub(super) async fn record(
     let recorded = state
         .services
         .absences
-        .record(&actor, agent, &body.into_input())
+        .record(&actor, agent, &body.into_input()?)
         .await;
     let absence = known_reference("personnel_id", recorded)?;
     let (id, version) = (absence.id, absence.version);
@@ -333,7 +347,7 @@ pub(super) async fn preview(
         kind: body.kind,
         start_date: body.start_date,
         start_half: body.start_half.unwrap_or_default(),
-        end_date: body.end_date.unwrap_or_default(),
+        end_date: filled("end_date", body.end_date)?,
         end_half: body.end_half.unwrap_or_default(),
         reason: String::new(),
     };

@@ -285,13 +285,13 @@ problem_sets! {
     /// Of reading one record.
     ReadProblems [400, 401, 403, 404, 422, 429, 503];
     /// Of making a record.
-    CreateProblems [400, 401, 403, 404, 408, 409, 413, 415, 422, 429, 503];
+    CreateProblems [400, 401, 403, 408, 409, 413, 415, 422, 429, 503];
     /// Of changing a record.
     ChangeProblems [400, 401, 403, 404, 408, 409, 412, 413, 415, 422, 429, 503];
     /// Of an operation with a body that makes nothing anybody else could have made.
-    ActionProblems [400, 401, 403, 404, 408, 413, 415, 422, 429, 503];
+    ActionProblems [400, 401, 403, 408, 413, 415, 422, 429, 503];
     /// Of receiving a file.
-    UploadProblems [400, 401, 403, 404, 408, 409, 413, 415, 422, 429, 503, 507];
+    UploadProblems [400, 401, 403, 408, 409, 413, 415, 422, 429, 503, 507];
     /// Of handing out a file.
     DownloadProblems [400, 401, 403, 404, 416, 429, 503];
 }
@@ -342,10 +342,10 @@ mod tests {
         use utoipa::IntoResponses as _;
         assert_eq!(ListProblems::responses().len(), 6);
         assert_eq!(ReadProblems::responses().len(), 7);
-        assert_eq!(CreateProblems::responses().len(), 11);
+        assert_eq!(CreateProblems::responses().len(), 10);
         assert_eq!(ChangeProblems::responses().len(), 12);
-        assert_eq!(ActionProblems::responses().len(), 10);
-        assert_eq!(UploadProblems::responses().len(), 12);
+        assert_eq!(ActionProblems::responses().len(), 9);
+        assert_eq!(UploadProblems::responses().len(), 11);
         assert_eq!(DownloadProblems::responses().len(), 7);
     }
 }

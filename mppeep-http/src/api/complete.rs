@@ -38,7 +38,7 @@ const MONTH: &str = "^(19[0-9]{2}|2[01][0-9]{2}|2200)-(0[1-9]|1[0-2])$";
 pub(crate) fn complete(mut document: Value) -> Value {
     name_rows(&mut document);
     let components = document["components"]["schemas"].clone();
-    if let Some(paths) = document["paths"].as_object_mut() {
+    if let Some(paths) = document.get_mut("paths").and_then(Value::as_object_mut) {
         for (path, item) in paths {
             for method in METHODS {
                 if let Some(operation) = item.get_mut(method) {
@@ -55,7 +55,10 @@ pub(crate) fn complete(mut document: Value) -> Value {
 
 /// Rows of a list are written out by the generator; a reader wants their name.
 fn name_rows(document: &mut Value) {
-    let Some(schemas) = document["components"]["schemas"].as_object_mut() else {
+    let Some(schemas) = document
+        .pointer_mut("/components/schemas")
+        .and_then(Value::as_object_mut)
+    else {
         return;
     };
     let known: Vec<(String, Value)> = schemas
@@ -78,13 +81,13 @@ fn name_rows(document: &mut Value) {
 
 /// A parameter that is there has a value: it is never null, and empty only where the words of a search are.
 fn parameters(operation: &mut Value) {
-    let Some(parameters) = operation["parameters"].as_array_mut() else {
+    let Some(parameters) = operation.get_mut("parameters").and_then(Value::as_array_mut) else {
         return;
     };
     for parameter in parameters {
         let free = parameter["name"] == "q";
         let in_query = parameter["in"] == "query";
-        let Some(schema) = parameter["schema"].as_object_mut() else {
+        let Some(schema) = parameter.get_mut("schema").and_then(Value::as_object_mut) else {
             continue;
         };
         not_null(schema);
@@ -95,7 +98,6 @@ fn parameters(operation: &mut Value) {
             if !free {
                 schema.entry("minLength").or_insert(json!(1));
             }
-            schema.entry("maxLength").or_insert(json!(2000));
         }
     }
 }
@@ -126,23 +128,28 @@ fn answers(operation: &mut Value, components: &Value, path: &str, method: &str) 
     let reads_body = operation.get("requestBody").is_some();
     let reads_query = named(operation, "query");
     let by_id = path.contains('{');
-    let by_version = operation["parameters"]
-        .as_array()
-        .is_some_and(|all| all.iter().any(|parameter| parameter["name"] == "If-Match"));
-    let Some(responses) = operation["responses"].as_object_mut() else {
+    let takes = |name: &str| {
+        operation["parameters"]
+            .as_array()
+            .is_some_and(|all| all.iter().any(|parameter| parameter["name"] == name))
+    };
+    let by_version = takes("If-Match");
+    // A key that was used for something else is a wrong value too.
+    let reads_values = reads_body || reads_query || takes("Idempotency-Key");
+    let Some(responses) = operation.get_mut("responses").and_then(Value::as_object_mut) else {
         return;
     };
     let rules = [
         (400, true, true),
         (401, !public, !public),
         (403, !public, !public),
-        (404, by_id, by_id),
+        (404, by_id, true),
         (408, reads_body, reads_body),
         (409, false, method != "get"),
         (412, by_version, by_version),
         (413, reads_body, reads_body),
         (415, reads_body, reads_body),
-        (422, reads_body || reads_query, reads_body || reads_query),
+        (422, reads_values, reads_values),
         (429, !public, !public),
         (503, true, true),
     ];
@@ -219,7 +226,10 @@ fn require_members(document: &mut Value) {
             collect(&operation["responses"], document, &mut answered);
         }
     }
-    let Some(schemas) = document["components"]["schemas"].as_object_mut() else {
+    let Some(schemas) = document
+        .pointer_mut("/components/schemas")
+        .and_then(Value::as_object_mut)
+    else {
         return;
     };
     for name in answered {
@@ -228,7 +238,12 @@ fn require_members(document: &mut Value) {
         }
         if let Some(schema) = schemas.get_mut(&name) {
             require(&name, schema);
-            for part in schema["allOf"].as_array_mut().into_iter().flatten() {
+            for part in schema
+                .get_mut("allOf")
+                .and_then(Value::as_array_mut)
+                .into_iter()
+                .flatten()
+            {
                 require(&name, part);
             }
         }
@@ -237,7 +252,7 @@ fn require_members(document: &mut Value) {
 
 fn require(name: &str, schema: &mut Value) {
     let left_out = |member: &str| LEFT_OUT.contains(&(name, member));
-    let Some(properties) = schema["properties"].as_object_mut() else {
+    let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) else {
         return;
     };
     let mut required = Vec::new();
@@ -282,8 +297,9 @@ fn months(document: &mut Value) {
             schema.insert("pattern".to_owned(), MONTH.into());
         }
     };
-    for schema in document["components"]["schemas"]
-        .as_object_mut()
+    for schema in document
+        .pointer_mut("/components/schemas")
+        .and_then(Value::as_object_mut)
         .into_iter()
         .flat_map(Map::values_mut)
     {
@@ -291,8 +307,9 @@ fn months(document: &mut Value) {
             pattern(month);
         }
     }
-    for item in document["paths"]
-        .as_object_mut()
+    for item in document
+        .get_mut("paths")
+        .and_then(Value::as_object_mut)
         .into_iter()
         .flat_map(Map::values_mut)
     {
@@ -305,7 +322,7 @@ fn months(document: &mut Value) {
             };
             for parameter in parameters.as_array_mut().into_iter().flatten() {
                 if parameter["name"] == "month" {
-                    pattern(&mut parameter["schema"]);
+                    parameter.get_mut("schema").map(pattern);
                 }
             }
         }
@@ -332,7 +349,7 @@ mod tests {
                         { "name": "q", "in": "query", "schema": { "type": ["string", "null"] } },
                         { "name": "cursor", "in": "query", "schema": { "type": ["string", "null"] } },
                     ],
-                    "responses": { "200": answer("List_Thing"), "404": {}, "412": {} } },
+                    "responses": { "200": answer("List_Thing"), "412": {} } },
                 },
                 "/things/{id}": { "patch": {
                     "parameters": [{ "name": "If-Match", "in": "header", "schema": { "type": ["string", "null"] } }],
@@ -375,17 +392,18 @@ mod tests {
             "#/components/schemas/Thing"
         );
         assert_eq!(schemas["Thing"]["required"], json!(["id", "note"]));
+        assert!(
+            schemas["Thing"].get("allOf").is_none(),
+            "nothing is added that is null"
+        );
         assert_eq!(schemas["Record"]["properties"]["month"]["pattern"], MONTH);
         let patched = &document["paths"]["/things/{id}"]["patch"]["responses"]["200"];
         assert!(patched["headers"]["ETag"].is_object(), "{patched}");
         let parameters = &document["paths"]["/things"]["get"]["parameters"];
-        assert_eq!(
-            parameters[0]["schema"],
-            json!({ "type": "string", "maxLength": 2000 })
-        );
+        assert_eq!(parameters[0]["schema"], json!({ "type": "string" }));
         assert_eq!(
             parameters[1]["schema"],
-            json!({ "type": "string", "minLength": 1, "maxLength": 2000 })
+            json!({ "type": "string", "minLength": 1 })
         );
     }
 }

@@ -61,6 +61,7 @@ pub(super) struct Answer {
 pub(super) struct SchemaView {
     pub(super) name: String,
     pub(super) about: Vec<Word>,
+    pub(super) bounds: String,
     pub(super) members: Vec<Field>,
 }
 
@@ -247,7 +248,7 @@ fn call(
     text
 }
 
-/// Every schema with members, by name.
+/// Every schema, by name.
 pub(super) fn schemas(document: &Value) -> Vec<SchemaView> {
     let all = document["components"]["schemas"]
         .as_object()
@@ -256,6 +257,7 @@ pub(super) fn schemas(document: &Value) -> Vec<SchemaView> {
     all.map(|(name, schema)| SchemaView {
         name: name.clone(),
         about: about(schema),
+        bounds: bounds(schema),
         members: members(schema, document)
             .into_iter()
             .map(|(name, member, required)| Field {
@@ -274,7 +276,6 @@ pub(super) fn schemas(document: &Value) -> Vec<SchemaView> {
             })
             .collect(),
     })
-    .filter(|schema| !schema.members.is_empty())
     .collect()
 }
 

@@ -1,69 +1,18 @@
 //! Commands on PostgreSQL: copies, and a server that is not there.
 #![expect(clippy::expect_used, reason = "a test says what it found by panicking")]
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+mod line;
+
+use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use mppeep_testbed::{Cluster, Postgres, database_of};
 
-/// The command line on one database, with nothing of the environment of whoever runs the tests.
-struct Line {
-    url: String,
-    folder: tempfile::TempDir,
-}
+use crate::line::Line;
 
-impl Line {
-    fn on(url: &str) -> Self {
-        Self {
-            url: url.to_owned(),
-            folder: tempfile::tempdir().expect("a folder"),
-        }
-    }
-
-    fn run(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Output {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_mppeep"));
-        command
-            .env_clear()
-            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-            .env("DATABASE_URL", &self.url)
-            .env("MPPEEP_DATA_DIR", self.folder.path())
-            .env("MPPEEP_LISTEN", "127.0.0.1:0")
-            .envs(environment.iter().copied())
-            .current_dir(self.folder.path())
-            .args(arguments);
-        command.output().expect("the binary runs")
-    }
-
-    fn well(&self, arguments: &[&str]) -> String {
-        let done = self.run(arguments, &[]);
-        let said = told(&done);
-        assert!(done.status.success(), "{arguments:?}: {said}");
-        said
-    }
-
-    fn badly(&self, arguments: &[&str], environment: &[(&str, &str)]) -> String {
-        let done = self.run(arguments, environment);
-        let said = told(&done);
-        assert_eq!(done.status.code(), Some(1), "{arguments:?}: {said}");
-        said
-    }
-
-    fn copies(&self) -> Vec<PathBuf> {
-        let entries = std::fs::read_dir(self.folder.path().join("backups")).expect("the folder of copies");
-        let mut paths: Vec<PathBuf> = entries.map(|entry| entry.expect("an entry").path()).collect();
-        paths.sort();
-        paths
-    }
-}
-
-fn told(done: &Output) -> String {
-    format!(
-        "{}{}",
-        String::from_utf8_lossy(&done.stdout),
-        String::from_utf8_lossy(&done.stderr)
-    )
-}
+/// A content as the folder of contents holds it.
+const CONTENT: &str = "files/01/019b0000-0000-7000-8000-000000000001";
 
 fn text(path: &Path) -> &str {
     path.to_str().expect("Unicode")
@@ -85,12 +34,14 @@ async fn a_copy_brings_everything_back_and_keeps_what_was_there() {
     line.well(&["demo", "--agents", "30"]);
     let agents = count(cluster, &line, "personnel").await;
     assert_ne!(agents, "0");
-    line.well(&["backup"]);
-    let copy = line.copies().remove(0);
-    assert!(text(&copy).ends_with(".dump"), "{copy:?}");
+    line.write(CONTENT, "a content");
+    let said = line.well(&["backup"]);
+    assert!(said.contains("(contents of files: 1)"), "{said}");
+    let copy = line.copies(".dump").remove(0);
     let again = line.badly(&["backup", text(&copy)], &[]);
     assert!(again.contains("already exists"), "{again}");
 
+    std::fs::remove_dir_all(line.folder.path().join("files")).expect("removed");
     let database = database_of(&line.url);
     cluster.sql(database, "DELETE FROM activity").await;
     cluster
@@ -100,6 +51,7 @@ async fn a_copy_brings_everything_back_and_keeps_what_was_there() {
     let said = line.well(&["restore", text(&copy)]);
     assert_ne!(count(cluster, &line, "activity").await, "0", "{said}");
     assert_eq!(count(cluster, &line, "personnel").await, agents);
+    assert_eq!(line.read(CONTENT), "a content", "{said}");
     assert_eq!(
         count(cluster, &line, "pg_tables WHERE tablename = 'of_a_newer_release'").await,
         "0",
@@ -115,7 +67,7 @@ async fn a_copy_brings_everything_back_and_keeps_what_was_there() {
     );
     line.well(&["doctor"]);
 
-    let kept = line.copies();
+    let kept = line.copies(".dump");
     assert_eq!(kept.len(), 2, "the copy, and what was there before: {kept:?}");
     let before = kept
         .iter()

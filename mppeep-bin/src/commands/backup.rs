@@ -1,4 +1,4 @@
-//! `mppeep migrate`, `backup` and `restore`.
+//! `mppeep migrate`, `backup` and `restore`. A backup is a copy of the database and, beside it, of the contents of files.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -6,11 +6,13 @@ use std::process::ExitCode;
 use anyhow::{Context as _, bail};
 use mppeep_store_sqlite::{SqliteOptions, SqliteStore};
 
+use super::contents::{self, How};
 use super::postgres_tools::{self, Target};
-use super::{open, outside};
+use super::{beside, open, outside};
 use crate::cli::{Backup, Restore};
 use crate::config::{Config, Database, PostgresSettings};
 use crate::terminal::say;
+use crate::wiring;
 use crate::wiring::database::{self, Opened, Patience};
 
 pub(crate) async fn migrate(config: &Config) -> anyhow::Result<ExitCode> {
@@ -26,6 +28,10 @@ pub(crate) async fn backup(config: &Config, command: Backup) -> anyhow::Result<E
         (None, Database::Sqlite(_)) => usual_copy(config, "mppeep", "db")?,
         (None, Database::Postgres(_)) => usual_copy(config, "mppeep", "dump")?,
     };
+    let beside_it = contents::folder_beside(&target);
+    if beside_it.exists() {
+        bail!("{} already exists", beside_it.display());
+    }
     match &config.database {
         Database::Sqlite(_) => {
             let file = database::sqlite_file(config, false);
@@ -48,7 +54,41 @@ pub(crate) async fn backup(config: &Config, command: Backup) -> anyhow::Result<E
         std::fs::metadata(&target)?.len(),
         target.display()
     ));
+    // After the database: what it names is there, since a content never changes and is removed late.
+    let copied = contents::copy(&wiring::contents::folder(config, false), &beside_it, How::Copy)
+        .context("the database is copied, but not the contents of files")?;
+    if let Some(copied) = copied {
+        say(format_args!(
+            "{} bytes in {} (contents of files: {})",
+            copied.bytes,
+            beside_it.display(),
+            copied.files
+        ));
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Keeps the present contents beside a copy of the present database, and puts back those of the copy that is restored:
+/// before the database that names them, and beside those that are there.
+fn restore_contents(config: &Config, copy: &Path, kept: Option<&Path>) -> anyhow::Result<()> {
+    let folder = wiring::contents::folder(config, false);
+    if let Some(kept) = kept {
+        contents::copy(&folder, &contents::folder_beside(kept), How::Link)
+            .context("cannot keep the present contents of files")?;
+    }
+    let added = contents::put_back(&contents::folder_beside(copy), &folder)
+        .context("cannot put the contents of files back")?;
+    // The database to come may be of another name; whoever opens it next says so anew.
+    wiring::contents::disown(&folder)?;
+    if added.files > 0 {
+        say(format_args!(
+            "{} bytes are put back into {} (contents of files: {}).",
+            added.bytes,
+            folder.display(),
+            added.files
+        ));
+    }
+    Ok(())
 }
 
 /// A new name in the folder of copies.
@@ -105,6 +145,7 @@ async fn restore_server(
         dump(&target, &kept)
             .await
             .context("cannot keep what the database holds now")?;
+        restore_contents(config, &command.file, Some(&kept))?;
         target.replace(&script).await
     };
     let replaced = replaced.await;
@@ -166,6 +207,10 @@ async fn restore_file(config: &Config, command: &Restore) -> anyhow::Result<Exit
     } else {
         None
     };
+    if let Err(error) = restore_contents(config, &command.file, kept.as_deref()) {
+        remove_with_log(&incoming)?;
+        return Err(error.context("nothing was changed"));
+    }
     for suffix in ["-wal", "-shm"] {
         remove(&beside(&database, suffix))?;
     }
@@ -191,12 +236,6 @@ async fn check(path: &Path) -> anyhow::Result<()> {
         None => renewed.map(drop).map_err(anyhow::Error::from),
         Some(first) => bail!("it is damaged: {first}"),
     }
-}
-
-fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    PathBuf::from(name)
 }
 
 fn remove(path: &Path) -> std::io::Result<()> {

@@ -93,6 +93,20 @@ mod tests {
     use crate::urls::Urls;
 
     #[test]
+    fn every_status_that_is_given_is_explained() {
+        let known = [
+            400, 401, 403, 404, 405, 408, 409, 412, 413, 415, 416, 422, 429, 500, 501, 503, 507,
+        ];
+        for code in known {
+            let text = explanation(StatusCode::from_u16(code).unwrap());
+            assert!(
+                text.len() > 20 && text != explanation(StatusCode::IM_A_TEAPOT),
+                "{code}"
+            );
+        }
+    }
+
+    #[test]
     fn a_page_says_what_happened_and_escapes_it() {
         let urls = Urls::new("/mppeep");
         let html = error_page(&ErrorPage {

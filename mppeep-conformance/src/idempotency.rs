@@ -345,7 +345,12 @@ pub async fn a_mark_that_is_not_committed_yet_holds_the_key(harness: &dyn Idempo
         let coming = tokio::spawn(async move { ask(&keys, &request).await });
         // Time to come as far as it can.
         tokio::time::sleep(Duration::from_millis(100)).await;
-        let committed = commits && unit.commit().await.is_ok();
+        let committed = if commits {
+            unit.commit().await.is_ok()
+        } else {
+            drop(unit);
+            false
+        };
         let came = in_time(coming).await.unwrap();
         let expected = if committed {
             Reserved::AnswerLost

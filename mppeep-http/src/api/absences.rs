@@ -16,7 +16,7 @@ use utoipa_axum::routes;
 
 use super::answers::{
     ActionProblems, ApiError, ChangeProblems, CreateProblems, IfMatch, ListProblems, OverlapBody,
-    ReadProblems, created, versioned,
+    ReadProblems, created, versioned, wrong,
 };
 use super::schema::{
     List, OptionalBody, Query, QueryDate, Text, VersionBody, code, code_schemas, day, days, known_reference,

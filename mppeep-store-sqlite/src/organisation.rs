@@ -23,221 +23,174 @@ fn fields(code: String, name: String, head: Option<Uuid>, active: bool) -> UnitF
     }
 }
 
+/// Reads a level of units by name, each made of its row.
+macro_rules! load_units {
+    ($handle:ident, $entity:tt, $key:tt, $parent:tt, $make:expr) => {{
+        let conn = $handle.0.reading()?;
+        let rows = sqlx::query!(
+            "SELECT "
+                + $key
+                + r#" AS "id: Uuid", "#
+                + $parent
+                + r#"code, name, head_id AS "head_id: Uuid", active AS "active: bool", version FROM "#
+                + $entity
+                + " ORDER BY name_key, "
+                + $key
+        )
+        .fetch_all(conn)
+        .await;
+        let rows = $handle.0.settle($entity, rows)?;
+        rows.into_iter().map($make).collect()
+    }};
+}
+
+/// Stores a unit of a level: `$more` names the column of its parent and the place of that value, where it has one.
+macro_rules! insert_unit {
+    ($handle:ident, $entity:tt, $key:tt, $unit:ident $(, $column:tt, $place:tt, $parent:expr)?) => {{
+        let conn = $handle.0.writing()?;
+        let done = sqlx::query!(
+            "INSERT INTO " + $entity + " (" + $key + ", code, code_key, name, name_key, head_id, active, version"
+                $(+ ", " + $column)? + ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8" $(+ ", " + $place)? + ")",
+            $unit.id.as_uuid(),
+            $unit.fields.code,
+            fold(&$unit.fields.code),
+            $unit.fields.name,
+            fold(&$unit.fields.name),
+            $unit.fields.head.map(PersonnelId::as_uuid),
+            $unit.fields.active,
+            $unit.version,
+            $($parent.as_uuid(),)?
+        )
+        .execute(conn)
+        .await;
+        $handle.0.settle($entity, done)?;
+        Ok(())
+    }};
+}
+
+/// Replaces a unit of a level whose stored version is one less.
+macro_rules! update_unit {
+    ($handle:ident, $entity:tt, $key:tt, $unit:ident $(, $column:tt, $place:tt, $parent:expr)?) => {{
+        let conn = $handle.0.writing()?;
+        let done = sqlx::query!(
+            "UPDATE " + $entity
+                + " SET code = ?2, code_key = ?3, name = ?4, name_key = ?5, head_id = ?6, active = ?7, version = ?8"
+                $(+ ", " + $column + " = " + $place)? + " WHERE " + $key + " = ?1 AND version = ?8 - 1",
+            $unit.id.as_uuid(),
+            $unit.fields.code,
+            fold(&$unit.fields.code),
+            $unit.fields.name,
+            fold(&$unit.fields.name),
+            $unit.fields.head.map(PersonnelId::as_uuid),
+            $unit.fields.active,
+            $unit.version,
+            $($parent.as_uuid(),)?
+        )
+        .execute(conn)
+        .await;
+        let done = $handle.0.settle($entity, done)?;
+        if done.rows_affected() == 0 {
+            Err(StoreError::StaleVersion)
+        } else {
+            Ok(())
+        }
+    }};
+}
+
 #[async_trait]
 impl OrganisationRepository for Handle<'_> {
     async fn load(&mut self) -> Result<Organisation, StoreError> {
-        let conn = self.0.reading()?;
-        let programmes = sqlx::query!(
-            r#"
-                SELECT programme_id AS "id: Uuid", code, name, head_id AS "head_id: Uuid", active AS "active: bool", version
-                FROM programme ORDER BY name_key, programme_id
-            "#
-        )
-        .fetch_all(conn)
-        .await;
-        let programmes = self.0.settle("programme", programmes)?;
-        let programmes = programmes
-            .into_iter()
-            .map(|row| Programme {
+        Ok(Organisation {
+            programmes: load_units!(self, "programme", "programme_id", "", |row| Programme {
                 id: ProgrammeId::from_uuid(row.id),
                 fields: fields(row.code, row.name, row.head_id, row.active),
                 version: row.version,
-            })
-            .collect();
-        let conn = self.0.reading()?;
-        let directorates = sqlx::query!(
-            r#"
-                SELECT directorate_id AS "id: Uuid", programme_id AS "programme_id: Uuid", code, name, head_id AS "head_id: Uuid", active AS "active: bool", version
-                FROM directorate ORDER BY name_key, directorate_id
-            "#
-        )
-        .fetch_all(conn)
-        .await;
-        let directorates = self.0.settle("directorate", directorates)?;
-        let directorates = directorates
-            .into_iter()
-            .map(|row| Directorate {
-                id: DirectorateId::from_uuid(row.id),
-                programme: ProgrammeId::from_uuid(row.programme_id),
-                fields: fields(row.code, row.name, row.head_id, row.active),
-                version: row.version,
-            })
-            .collect();
-        let conn = self.0.reading()?;
-        let departments = sqlx::query!(
-            r#"
-                SELECT department_id AS "id: Uuid", directorate_id AS "directorate_id: Uuid", code, name, head_id AS "head_id: Uuid", active AS "active: bool", version
-                FROM department ORDER BY name_key, department_id
-            "#
-        )
-        .fetch_all(conn)
-        .await;
-        let departments = self.0.settle("department", departments)?;
-        let departments = departments
-            .into_iter()
-            .map(|row| Department {
-                id: DepartmentId::from_uuid(row.id),
-                directorate: DirectorateId::from_uuid(row.directorate_id),
-                fields: fields(row.code, row.name, row.head_id, row.active),
-                version: row.version,
-            })
-            .collect();
-        Ok(Organisation {
-            programmes,
-            directorates,
-            departments,
+            }),
+            directorates: load_units!(
+                self,
+                "directorate",
+                "directorate_id",
+                r#"programme_id AS "programme_id: Uuid", "#,
+                |row| {
+                    Directorate {
+                        id: DirectorateId::from_uuid(row.id),
+                        programme: ProgrammeId::from_uuid(row.programme_id),
+                        fields: fields(row.code, row.name, row.head_id, row.active),
+                        version: row.version,
+                    }
+                }
+            ),
+            departments: load_units!(
+                self,
+                "department",
+                "department_id",
+                r#"directorate_id AS "directorate_id: Uuid", "#,
+                |row| {
+                    Department {
+                        id: DepartmentId::from_uuid(row.id),
+                        directorate: DirectorateId::from_uuid(row.directorate_id),
+                        fields: fields(row.code, row.name, row.head_id, row.active),
+                        version: row.version,
+                    }
+                }
+            ),
         })
     }
 
     async fn insert_programme(&mut self, unit: &Programme) -> Result<(), StoreError> {
-        let conn = self.0.writing()?;
-        let done = sqlx::query!(
-            r#"
-                INSERT INTO programme (programme_id, code, code_key, name, name_key, head_id, active, version)
-                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
-            "#,
-            unit.id.as_uuid(),
-            unit.fields.code,
-            fold(&unit.fields.code),
-            unit.fields.name,
-            fold(&unit.fields.name),
-            unit.fields.head.map(PersonnelId::as_uuid),
-            unit.fields.active,
-            unit.version,
-        )
-        .execute(conn)
-        .await;
-        self.0.settle("programme", done)?;
-        Ok(())
+        insert_unit!(self, "programme", "programme_id", unit)
     }
 
     async fn insert_directorate(&mut self, unit: &Directorate) -> Result<(), StoreError> {
-        let conn = self.0.writing()?;
-        let done = sqlx::query!(
-            r#"
-                INSERT INTO directorate (directorate_id, programme_id, code, code_key, name, name_key, head_id, active, version)
-                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
-            "#,
-            unit.id.as_uuid(),
-            unit.programme.as_uuid(),
-            unit.fields.code,
-            fold(&unit.fields.code),
-            unit.fields.name,
-            fold(&unit.fields.name),
-            unit.fields.head.map(PersonnelId::as_uuid),
-            unit.fields.active,
-            unit.version,
+        insert_unit!(
+            self,
+            "directorate",
+            "directorate_id",
+            unit,
+            "programme_id",
+            "?9",
+            unit.programme
         )
-        .execute(conn)
-        .await;
-        self.0.settle("directorate", done)?;
-        Ok(())
     }
 
     async fn insert_department(&mut self, unit: &Department) -> Result<(), StoreError> {
-        let conn = self.0.writing()?;
-        let done = sqlx::query!(
-            r#"
-                INSERT INTO department (department_id, directorate_id, code, code_key, name, name_key, head_id, active, version)
-                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
-            "#,
-            unit.id.as_uuid(),
-            unit.directorate.as_uuid(),
-            unit.fields.code,
-            fold(&unit.fields.code),
-            unit.fields.name,
-            fold(&unit.fields.name),
-            unit.fields.head.map(PersonnelId::as_uuid),
-            unit.fields.active,
-            unit.version,
+        insert_unit!(
+            self,
+            "department",
+            "department_id",
+            unit,
+            "directorate_id",
+            "?9",
+            unit.directorate
         )
-        .execute(conn)
-        .await;
-        self.0.settle("department", done)?;
-        Ok(())
     }
 
     async fn update_programme(&mut self, unit: &Programme) -> Result<(), StoreError> {
-        let conn = self.0.writing()?;
-        let done = sqlx::query!(
-            r#"
-                UPDATE programme SET code = ?2, code_key = ?3, name = ?4, name_key = ?5, head_id = ?6,
-                       active = ?7, version = ?8
-                WHERE programme_id = ?1 AND version = ?8 - 1
-            "#,
-            unit.id.as_uuid(),
-            unit.fields.code,
-            fold(&unit.fields.code),
-            unit.fields.name,
-            fold(&unit.fields.name),
-            unit.fields.head.map(PersonnelId::as_uuid),
-            unit.fields.active,
-            unit.version,
-        )
-        .execute(conn)
-        .await;
-        let done = self.0.settle("programme", done)?;
-        if done.rows_affected() == 0 {
-            Err(StoreError::StaleVersion)
-        } else {
-            Ok(())
-        }
+        update_unit!(self, "programme", "programme_id", unit)
     }
 
     async fn update_directorate(&mut self, unit: &Directorate) -> Result<(), StoreError> {
-        let conn = self.0.writing()?;
-        let done = sqlx::query!(
-            r#"
-                UPDATE directorate SET programme_id = ?2, code = ?3, code_key = ?4, name = ?5, name_key = ?6, head_id = ?7,
-                       active = ?8, version = ?9
-                WHERE directorate_id = ?1 AND version = ?9 - 1
-            "#,
-            unit.id.as_uuid(),
-            unit.programme.as_uuid(),
-            unit.fields.code,
-            fold(&unit.fields.code),
-            unit.fields.name,
-            fold(&unit.fields.name),
-            unit.fields.head.map(PersonnelId::as_uuid),
-            unit.fields.active,
-            unit.version,
+        update_unit!(
+            self,
+            "directorate",
+            "directorate_id",
+            unit,
+            "programme_id",
+            "?9",
+            unit.programme
         )
-        .execute(conn)
-        .await;
-        let done = self.0.settle("directorate", done)?;
-        if done.rows_affected() == 0 {
-            Err(StoreError::StaleVersion)
-        } else {
-            Ok(())
-        }
     }
 
     async fn update_department(&mut self, unit: &Department) -> Result<(), StoreError> {
-        let conn = self.0.writing()?;
-        let done = sqlx::query!(
-            r#"
-                UPDATE department SET directorate_id = ?2, code = ?3, code_key = ?4, name = ?5, name_key = ?6, head_id = ?7,
-                       active = ?8, version = ?9
-                WHERE department_id = ?1 AND version = ?9 - 1
-            "#,
-            unit.id.as_uuid(),
-            unit.directorate.as_uuid(),
-            unit.fields.code,
-            fold(&unit.fields.code),
-            unit.fields.name,
-            fold(&unit.fields.name),
-            unit.fields.head.map(PersonnelId::as_uuid),
-            unit.fields.active,
-            unit.version,
+        update_unit!(
+            self,
+            "department",
+            "department_id",
+            unit,
+            "directorate_id",
+            "?9",
+            unit.directorate
         )
-        .execute(conn)
-        .await;
-        let done = self.0.settle("department", done)?;
-        if done.rows_affected() == 0 {
-            Err(StoreError::StaleVersion)
-        } else {
-            Ok(())
-        }
     }
 
     async fn count_agents(&mut self, unit: UnitRef) -> Result<u64, StoreError> {

@@ -44,7 +44,11 @@ impl Visitors {
             tasks: tokio::task::JoinSet::new(),
         };
         for number in 0..count {
-            let path = ["/mppeep/accueil", "/mppeep/login", "/mppeep/static/css/style.css"][number % 3];
+            let path = [
+                "/mppeep/accueil",
+                "/mppeep/profil",
+                "/mppeep/static/css/style.css",
+            ][number % 3];
             let (tally, ending) = (Arc::clone(&visitors.tally), Arc::clone(&visitors.ending));
             let session = format!("session_id={session}");
             visitors

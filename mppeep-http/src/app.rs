@@ -65,6 +65,7 @@ use crate::middleware::{
     body, compression, context, deadline, forgery, guard, headers, idempotency, limits, negotiate, observe, session,
     shedding, traffic,
 };
+use crate::portraits::Portraits;
 use crate::problem::ErrorPageRenderer;
 use crate::routes::{LOGIN_PATH, Needs, RouteTable, get, see_other};
 use crate::urls::Urls;
@@ -233,6 +234,8 @@ pub struct AppState {
     pub readiness: Arc<Readiness>,
     /// Streams of what happens.
     pub(crate) live: Arc<Live>,
+    /// Which readers have a photograph.
+    pub(crate) portraits: Arc<Portraits>,
     /// Parts that the server can do without, for the page of health.
     pub components: Arc<[Arc<dyn ComponentHealth>]>,
     /// Whether mails that wait are sent; otherwise they are only kept.
@@ -256,6 +259,7 @@ impl AppState {
             docs: Arc::default(),
             readiness: Arc::new(Readiness::new(store)),
             live: Arc::default(),
+            portraits: Arc::default(),
             components: Arc::from([]),
             mail_configured: false,
         }

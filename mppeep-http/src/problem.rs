@@ -371,7 +371,20 @@ impl From<ServiceError> for Problem {
             ServiceError::State("too-many-attempts") => Self::of_status(StatusCode::TOO_MANY_REQUESTS)
                 .detail("Trop de tentatives. Réessayez plus tard.")
                 .retry_after(ATTEMPTS_RETRY_SECONDS),
-            ServiceError::State(code) => Self::conflict(code),
+            ServiceError::State(code) => {
+                let problem = Self::conflict(code);
+                match crate::catalogue::file_refusal(code) {
+                    Some(text) => problem.detail(text),
+                    None => problem,
+                }
+            }
+            ServiceError::TooLarge { limit_bytes } => Self::of_status(StatusCode::PAYLOAD_TOO_LARGE)
+                .detail(crate::catalogue::too_large(limit_bytes)),
+            ServiceError::QuotaReached => Self::new(StatusCode::INSUFFICIENT_STORAGE, "quota-reached")
+                .detail(crate::catalogue::QUOTA_REACHED),
+            ServiceError::StorageFull => {
+                Self::of_status(StatusCode::INSUFFICIENT_STORAGE).detail(crate::catalogue::STORAGE_FULL)
+            }
             ServiceError::ReadOnlyMode => Self::new(StatusCode::SERVICE_UNAVAILABLE, "read-only")
                 .detail("Le site est en lecture seule pendant une maintenance.")
                 .retry_after(READ_ONLY_RETRY_SECONDS),

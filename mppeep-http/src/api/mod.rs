@@ -9,13 +9,16 @@ mod answers;
 mod complete;
 mod dashboard;
 pub(crate) mod docs;
+mod documents;
 mod evaluations;
+mod files;
 mod notices;
 mod organisation;
 mod payroll;
 mod personnel;
 mod personnel_fields;
 mod personnel_wire;
+mod photos;
 mod schema;
 mod session;
 mod settings;
@@ -42,6 +45,9 @@ pub(crate) fn routes() -> RouteTable {
         .merge(personnel::routes())
         .merge(absences::routes())
         .merge(evaluations::routes())
+        .merge(documents::routes())
+        .merge(files::routes())
+        .merge(photos::routes())
         .merge(notices::routes())
         .merge(payroll::routes())
         .merge(organisation::routes())

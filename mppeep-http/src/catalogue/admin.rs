@@ -3,6 +3,7 @@
 use jiff::civil::Weekday;
 use mppeep_core::domain::absence::AbsenceType;
 use mppeep_core::domain::calendar::CountingMode;
+use mppeep_core::domain::document::DocumentKind;
 use mppeep_core::domain::evaluation::Criterion;
 use mppeep_core::domain::permission::{Holder, Reach};
 use mppeep_core::domain::settings::RetirementMode;
@@ -78,6 +79,9 @@ pub(crate) fn setting_field(path: &str) -> String {
     let named = match path.split_once('.') {
         Some(("ages", grade)) => Some(format!("Âge de la retraite, {grade}")),
         Some(("modes", kind)) => AbsenceType::by_code(kind).map(|kind| format!("Décompte, {}", kind.label())),
+        Some(("mandatory_documents", kind)) => {
+            DocumentKind::by_code(kind).map(|kind| format!("Pièce obligatoire, {}", kind.label()))
+        }
         Some(("weights", at)) => index(at)
             .and_then(|at| Criterion::ALL.get(at))
             .map(|criterion| format!("Coefficient, {}", criterion.label())),

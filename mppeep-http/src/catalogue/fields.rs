@@ -6,9 +6,11 @@ use mppeep_core::domain::calendar::Half;
 use mppeep_core::domain::codes::{
     AdministrativePosition, AgentStatus, BirthPrecision, DepartureReason, MaritalStatus, Sex,
 };
+use mppeep_core::domain::document::{DocumentKind, DocumentState};
 use mppeep_core::domain::evaluation::Criterion;
 use mppeep_core::domain::organisation::Organisation;
 use mppeep_core::domain::personnel::PersonnelField;
+use mppeep_core::domain::shared_file::{SharedFileKind, SharedFileStatus};
 use mppeep_core::domain::user::{Role, UserStatus};
 
 use super::format;
@@ -125,6 +127,20 @@ pub(crate) fn field_name(code: &str) -> &str {
         "read_only" => "Lecture seule",
         "file" => "Fichier",
         "period" => "Période",
+        "title" => "Titre",
+        "reference" => "N° ou référence",
+        "issued_on" => "Date d’émission",
+        "expires_on" => "Date d’expiration",
+        "confidential" => "Confidentiel",
+        "state" => "État",
+        "state_reason" => "Motif du rejet",
+        "current" => "Version du contenu",
+        "note" => "Remarque",
+        "max_upload_mib" => "Taille d’un dépôt (Mo)",
+        "quota_gib" => "Espace pour tous les contenus (Go)",
+        "retention_days" => "Conservation des fichiers archivés (jours)",
+        "expiry_notice_days" => "Échéance proche à partir de (jours)",
+        "mandatory_documents" => "Pièces obligatoires",
         other => other,
     }
 }
@@ -140,10 +156,16 @@ pub(crate) fn field_value(code: &str, value: &str, units: Option<&Organisation>)
         "status" => AgentStatus::by_code(value)
             .map(Label::label)
             .or_else(|| UserStatus::by_code(value).map(Label::label))
+            .or_else(|| SharedFileStatus::by_code(value).map(Label::label))
             .map(str::to_owned),
         "position" => AdministrativePosition::by_code(value).map(|code| code.label().to_owned()),
         "departure_reason" => DepartureReason::by_code(value).map(|code| code.label().to_owned()),
-        "kind" => AbsenceType::by_code(value).map(|code| code.label().to_owned()),
+        "kind" => AbsenceType::by_code(value)
+            .map(Label::label)
+            .or_else(|| DocumentKind::by_code(value).map(Label::label))
+            .or_else(|| SharedFileKind::by_code(value).map(Label::label))
+            .map(str::to_owned),
+        "state" => DocumentState::by_code(value).map(|code| code.label().to_owned()),
         "start_half" | "end_half" => Half::by_code(value).map(|code| code.label().to_owned()),
         "roles" => Some(
             value
@@ -155,7 +177,7 @@ pub(crate) fn field_value(code: &str, value: &str, units: Option<&Organisation>)
                 .collect::<Vec<_>>()
                 .join(", "),
         ),
-        "active" | "estimated" | "read_only" => match value {
+        "active" | "estimated" | "read_only" | "confidential" => match value {
             "true" => Some("oui".to_owned()),
             "false" => Some("non".to_owned()),
             _ => None,
@@ -176,6 +198,7 @@ pub(crate) fn field_value(code: &str, value: &str, units: Option<&Organisation>)
             .and_then(|id| Some(units?.programme(id)?.fields.name.clone())),
         "perimeter" => mppeep_core::domain::organisation::UnitRef::parse(value)
             .and_then(|unit| Some(units?.unit(unit)?.name.clone())),
+        "issued_on" | "expires_on" => date(),
         _ if code.ends_with("date") || code == "retirement_extension" => date(),
         _ if Criterion::by_code(code).is_some() || code == "final_mark" => Some(value.replace('.', ",")),
         _ => None,

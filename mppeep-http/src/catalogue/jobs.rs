@@ -42,6 +42,8 @@ pub(crate) fn task(name: &'static str) -> &'static str {
         "sweep" => "Retirer ce qui a expiré",
         "forget_imports" => "Oublier les fichiers d’import inachevés",
         "dead_jobs" => "Rappeler les travaux en échec aux administrateurs",
+        "orphan_files" => "Retirer les contenus que rien ne nomme plus",
+        "retain_files" => "Supprimer les fichiers archivés dont le temps est passé",
         other => other,
     }
 }

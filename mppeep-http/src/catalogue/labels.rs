@@ -273,10 +273,15 @@ pub(crate) fn action_tone(action: ActivityAction) -> Tone {
     use ActivityAction as A;
     match action {
         A::Created | A::Restored | A::Imported | A::Validated => Tone::Success,
-        A::Updated | A::Replaced | A::PasswordChanged | A::CharterAccepted | A::Computed | A::Invited => Tone::Info,
-        A::Archived | A::Cancelled | A::Rejected | A::SessionsEnded | A::PrivateRead | A::PasswordResetAsked => {
-            Tone::Warning
+        A::Updated | A::Replaced | A::PasswordChanged | A::CharterAccepted | A::Computed | A::Invited => {
+            Tone::Info
         }
+        A::Archived
+        | A::Cancelled
+        | A::Rejected
+        | A::SessionsEnded
+        | A::PrivateRead
+        | A::PasswordResetAsked => Tone::Warning,
         A::LoginFailed | A::LoginBlocked => Tone::Danger,
         A::Exported | A::Downloaded | A::LoggedIn | A::LoggedOut => Tone::Neutral,
     }

@@ -6,6 +6,7 @@ mod admin;
 mod api;
 mod countries;
 mod fields;
+mod files;
 mod format;
 mod jobs;
 mod labels;
@@ -17,6 +18,7 @@ pub(crate) use admin::*;
 pub(crate) use api::{API_GROUPS, operation_title, status_meaning};
 pub(crate) use countries::country;
 pub(crate) use fields::{changes, field_name, field_value, personnel_field};
+pub(crate) use files::*;
 pub(crate) use format::*;
 pub(crate) use jobs::*;
 pub(crate) use labels::{

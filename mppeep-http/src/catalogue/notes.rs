@@ -35,6 +35,18 @@ pub(crate) fn note(code: &str) -> Option<(Tone, &'static str)> {
         }
         "slip-computed" => "Le bulletin est calculé.",
         "slip-validated" => "Le bulletin est validé.",
+        "document-deposited" => "Le document est déposé.",
+        "document-replaced" => "La nouvelle version est enregistrée.",
+        "document-updated" => "Le document a été corrigé.",
+        "document-validated" => "Le document est validé.",
+        "document-rejected" => "Le document est rejeté ; la personne concernée est avertie.",
+        "document-removed" => "Le document a été supprimé.",
+        "file-received" => "Le fichier est reçu ; sa lecture commence.",
+        "file-again" => "Le fichier va être relu.",
+        "file-archived" => "Le fichier est archivé.",
+        "file-removed" => "Le fichier a été supprimé.",
+        "photo-saved" => "La photographie est enregistrée.",
+        "photo-removed" => "La photographie a été retirée.",
         "import-done" => "L’import est terminé.",
         "user-created" => "Le compte a été créé.",
         "user-invited" => {

@@ -1,10 +1,12 @@
 //! Broken rules in words.
 
 use mppeep_core::domain::personnel::MatriculePattern;
+use mppeep_core::domain::stored_file::FileType;
 use mppeep_core::domain::validation::{Rule, Violations};
 
 use super::fields::field_name;
 use super::format;
+use super::labels::Label;
 use crate::pages::ui::FormErrors;
 
 /// What is wrong with a value, as a sentence.
@@ -57,6 +59,22 @@ pub(crate) fn rule_message(rule: &Rule) -> String {
             "Aucun jour décompté : la période ne contient que des jours non travaillés.".to_owned()
         }
         Rule::NotAllowed => "Vous n’avez pas le droit de modifier ce champ.".to_owned(),
+        Rule::FileType { accepted } => {
+            let ends: Vec<String> = accepted.iter().map(|end| format!(".{end}")).collect();
+            format!(
+                "Ce type de fichier n’est pas accepté. Sont acceptés : {}.",
+                ends.join(", ")
+            )
+        }
+        Rule::FileContent { found: Some(found) } => {
+            let said = FileType::by_code(found).map_or(*found, Label::label);
+            format!("Le contenu du fichier n’est pas ce que son nom annonce : il ressemble à « {said} ».")
+        }
+        Rule::FileContent { found: None } => {
+            "Le contenu du fichier n’est pas ce que son nom annonce, ou il est abîmé.".to_owned()
+        }
+        Rule::EmptyFile => "Ce fichier est vide.".to_owned(),
+        Rule::Unreadable => "Ce fichier ne peut pas être lu : il est peut-être abîmé.".to_owned(),
         Rule::InUse { count } => {
             format!(
                 "Encore utilisé par {}.",

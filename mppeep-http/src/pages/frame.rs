@@ -33,6 +33,8 @@ pub(crate) struct FrameReader {
     pub(crate) name: String,
     /// Initials, for the avatar.
     pub(crate) initials: String,
+    /// The reader's photograph, if there is one.
+    pub(crate) photo: Option<String>,
     /// Roles, in words.
     pub(crate) role: String,
     /// The reader's own file.

@@ -7,6 +7,7 @@ mod accueil;
 mod activity;
 pub(crate) mod charts;
 mod dashboard;
+mod document;
 mod error;
 mod evaluation;
 pub(crate) mod frame;
@@ -19,9 +20,11 @@ mod office;
 mod organisation;
 mod payroll;
 mod personnel;
+mod photo;
 mod profile;
 mod queue;
 mod setting;
+mod shared_file;
 mod theme;
 mod traffic;
 pub(crate) mod ui;
@@ -47,6 +50,9 @@ pub(crate) fn routes() -> RouteTable {
         .merge(activity::routes())
         .merge(evaluation::routes())
         .merge(payroll::routes())
+        .merge(document::routes())
+        .merge(shared_file::routes())
+        .merge(photo::routes())
         .merge(import::routes())
         .merge(notice::routes())
         .merge(profile::routes())

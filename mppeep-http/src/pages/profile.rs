@@ -37,6 +37,8 @@ struct ProfilePage {
     others: usize,
     theme: Field,
     charter: bool,
+    initials: String,
+    photo: Option<String>,
 }
 
 async fn profile(visit: Visit, QueryParams(asked): QueryParams<ProfileQuery>) -> Result<Response, Problem> {
@@ -91,6 +93,12 @@ async fn profile(visit: Visit, QueryParams(asked): QueryParams<ProfileQuery>) ->
         theme: Field::new("theme", "Thème", FieldKind::Radio(themes))
             .value(chosen)
             .wide(),
+        initials: frame
+            .reader
+            .as_ref()
+            .map(|reader| reader.initials.clone())
+            .unwrap_or_default(),
+        photo: frame.reader.as_ref().and_then(|reader| reader.photo.clone()),
         charter: !visit.settings.charter.text.is_empty(),
         frame,
     })

@@ -41,6 +41,8 @@ pub(crate) struct Visit {
     path: String,
     theme: &'static str,
     unread: u64,
+    /// When the reader's photograph was taken over; none where there is none.
+    pub(crate) portrait: Option<Timestamp>,
 }
 
 impl FromRequestParts<AppState> for Visit {
@@ -51,8 +53,10 @@ impl FromRequestParts<AppState> for Visit {
         let settings = state.services.settings.current().await?;
         // The bell is no reason for a page to fail.
         let unread = state.live.unread(&state.services, &actor).await.unwrap_or(0);
+        let portrait = state.portraits.of(&state.services, &actor).await.unwrap_or(None);
         Ok(Self {
             unread,
+            portrait,
             actor,
             settings,
             today: state.services.context.today(),
@@ -142,6 +146,7 @@ impl Visit {
             reader: Some(FrameReader {
                 name: actor.display_name.clone(),
                 initials: ui::initials(first, last),
+                photo: self.portrait.map(|since| super::photo::own_url(self, since)),
                 role: roles.join(", "),
                 unread: self.unread,
                 file_url: actor.personnel.map(|id| self.url(&format!("/personnel/{id}"))),
@@ -190,7 +195,15 @@ impl Visit {
                 "/evaluations",
                 Some(Resource::Evaluation),
             ),
+            (
+                "",
+                "Documents",
+                "document",
+                "/documents",
+                Some(Resource::Document),
+            ),
             ("", "Paie", "wallet", "/paie", Some(Resource::Payroll)),
+            ("", "Fichiers", "archive", "/fichiers", Some(Resource::SharedFile)),
             (
                 "Administration",
                 "Utilisateurs",

@@ -3,6 +3,7 @@
 use mppeep_core::domain::id::PersonnelId;
 use mppeep_core::domain::organisation::Organisation;
 use mppeep_core::domain::personnel::PersonnelField;
+use mppeep_core::domain::photo::PhotoOwner;
 use mppeep_core::services::personnel::Reveal;
 use mppeep_core::services::personnel_view::PersonnelView;
 
@@ -10,6 +11,7 @@ use super::columns;
 use super::facts::explain;
 use crate::app::AppState;
 use crate::catalogue::{self, Label};
+use crate::pages::photo;
 use crate::pages::ui::{Badge, Fact, Facts, Tone, initials};
 use crate::pages::visit::Visit;
 use crate::problem::Problem;
@@ -18,6 +20,10 @@ use crate::problem::Problem;
 pub(super) struct Header {
     pub(super) name: String,
     pub(super) initials: String,
+    /// The photograph, if there is one.
+    pub(super) photo: Option<String>,
+    /// Where the reader may change it.
+    pub(super) change_photo: Option<String>,
     pub(super) matricule: String,
     pub(super) job_title: String,
     pub(super) unit: String,
@@ -93,6 +99,14 @@ pub(super) async fn header(
         let fact = Fact::new("Départ à la retraite", catalogue::date(derived.date));
         facts.push(fact.why(explain(&derived, agent)));
     }
+    let owner = PhotoOwner::Personnel(agent.id());
+    // The sheet is shown without it rather than not at all.
+    let taken = state
+        .services
+        .photos
+        .find(&visit.actor, owner)
+        .await
+        .unwrap_or(None);
     let missing: Vec<&str> = agent
         .missing()
         .into_iter()
@@ -104,6 +118,9 @@ pub(super) async fn header(
             &text(PersonnelField::GivenNames),
             &text(PersonnelField::FamilyName),
         ),
+        photo: taken.map(|photo| photo::large_url(visit, agent.id(), photo.updated_at)),
+        change_photo: photo::may_change(visit, agent.id())
+            .then(|| visit.url(&format!("/personnel/{}/photo/modifier", agent.id()))),
         matricule: agent.matricule().to_owned(),
         job_title: text(PersonnelField::JobTitle),
         unit,

@@ -1,14 +1,19 @@
 //! The list of agents.
 
+use std::collections::HashMap;
+
 use askama::Template;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, header};
+use jiff::Timestamp;
 use mppeep_core::domain::codes::{AdministrativePosition, AgentStatus, Sex};
 use mppeep_core::domain::grade::{Grade, GradeCategory};
+use mppeep_core::domain::id::PersonnelId;
 use mppeep_core::domain::organisation::Organisation;
 use mppeep_core::domain::permission::{Action, Resource};
 use mppeep_core::domain::personnel::PersonnelField;
+use mppeep_core::domain::photo::PhotoOwner;
 use mppeep_core::ports::personnel::PersonnelSort;
 use mppeep_core::services::personnel::ListPersonnel;
 use mppeep_core::services::personnel_view::PersonnelView;
@@ -19,6 +24,7 @@ use crate::app::AppState;
 use crate::catalogue;
 use crate::extract::QueryParams;
 use crate::pages::frame::Frame;
+use crate::pages::photo;
 use crate::pages::ui::{Chips, Choice, EmptyState, Field, Pager, SortHead, initials};
 use crate::pages::visit::{Visit, cookie, show};
 use crate::problem::Problem;
@@ -29,6 +35,7 @@ pub(super) const COLUMNS_COOKIE: &str = "mppeep_columns";
 struct Row {
     name: String,
     initials: String,
+    photo: Option<String>,
     job_title: String,
     url: String,
     edit_url: Option<String>,
@@ -105,10 +112,11 @@ pub(super) async fn list(
         .await?;
     let columns = Column::chosen(cookie(&headers, COLUMNS_COOKIE), allowed);
     let shown = u32::try_from(page.rows.len()).unwrap_or(u32::MAX);
+    let photos = photos(&visit, &page.rows).await;
     let rows: Vec<Row> = page
         .rows
         .iter()
-        .map(|agent| row(&visit, agent, &columns))
+        .map(|agent| row(&visit, agent, &columns, &photos))
         .collect();
     let path = visit.url(PATH);
     let whole = asked.whole_query();
@@ -193,7 +201,26 @@ fn remember_columns(visit: &Visit, params: &ListParams, asked: &ListRequest) -> 
     response
 }
 
-fn row(visit: &Visit, agent: &PersonnelView, columns: &[Column]) -> Row {
+/// When the photographs of these agents were taken over. The list is shown without them rather than not at all.
+async fn photos(visit: &Visit, agents: &[PersonnelView]) -> HashMap<PersonnelId, Timestamp> {
+    let ids: Vec<PersonnelId> = agents.iter().map(PersonnelView::id).collect();
+    let photos = &visit.state.services.photos;
+    let found = photos.of_agents(&visit.actor, &ids).await.unwrap_or_default();
+    found
+        .into_iter()
+        .filter_map(|photo| match photo.owner {
+            PhotoOwner::Personnel(id) => Some((id, photo.updated_at)),
+            PhotoOwner::User(_) => None,
+        })
+        .collect()
+}
+
+fn row(
+    visit: &Visit,
+    agent: &PersonnelView,
+    columns: &[Column],
+    photos: &HashMap<PersonnelId, Timestamp>,
+) -> Row {
     let url = visit.url(&format!("/personnel/{}", agent.id()));
     let text = |field| agent.get(field).unwrap_or_default();
     Row {
@@ -202,6 +229,9 @@ fn row(visit: &Visit, agent: &PersonnelView, columns: &[Column]) -> Row {
             &text(PersonnelField::GivenNames),
             &text(PersonnelField::FamilyName),
         ),
+        photo: photos
+            .get(&agent.id())
+            .map(|since| photo::small_url(visit, agent.id(), *since)),
         job_title: text(PersonnelField::JobTitle),
         edit_url: (agent.may_write() && !agent.is_archived()).then(|| format!("{url}/modifier")),
         account_url: visit

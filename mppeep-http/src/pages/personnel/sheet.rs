@@ -23,6 +23,7 @@ use super::header::{Header, header};
 use crate::app::AppState;
 use crate::catalogue::{self, Label};
 use crate::extract::{PathId, QueryParams};
+use crate::pages::document::AgentDocuments;
 use crate::pages::frame::Frame;
 use crate::pages::payroll::AgentSlips;
 use crate::pages::ui::{Badge, Diff, Event, Fact, Facts, Tab, Tabs, Timeline};
@@ -89,6 +90,7 @@ enum Content {
         add_url: Option<String>,
     },
     Slips(Box<AgentSlips>),
+    Documents(Box<AgentDocuments>),
     Account {
         facts: Option<Facts>,
         open_url: Option<String>,
@@ -151,6 +153,7 @@ pub(super) async fn sheet(
         "absences" => absences(&visit, &state, &agent).await?,
         "evaluations" => evaluations(&visit, &state, &agent).await?,
         "bulletins" => Content::Slips(Box::new(AgentSlips::load(&visit, &agent).await?)),
+        "documents" => Content::Documents(Box::new(AgentDocuments::load(&visit, &agent).await?)),
         "compte" => account(&visit, &state, id).await?,
         "historique" => history(&visit, &state, id, &units).await?,
         _ => identity(&visit, &agent),
@@ -230,6 +233,7 @@ fn tabs(visit: &Visit, agent: &PersonnelView, current: &str) -> Tabs {
         ("carriere", "Carrière", agent.shows(FieldGroup::Career)),
         ("absences", "Absences", agent.shows_absences()),
         ("evaluations", "Évaluations", agent.shows_evaluations()),
+        ("documents", "Documents", AgentDocuments::shown_to(visit, agent)),
         ("bulletins", "Bulletins", AgentSlips::shown_to(visit, agent)),
         (
             "compte",

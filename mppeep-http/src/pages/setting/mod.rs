@@ -1,5 +1,6 @@
 //! Settings, a page a section, and public holidays.
 
+mod fields;
 mod holidays;
 mod page;
 mod sections;

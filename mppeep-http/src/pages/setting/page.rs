@@ -12,6 +12,7 @@ use mppeep_core::ports::page::PageRequest;
 use mppeep_core::services::ServiceError;
 use serde::Deserialize;
 
+use super::fields;
 use super::sections::{self, Values};
 use super::tabs;
 use crate::catalogue::{self, Label};
@@ -128,7 +129,7 @@ async fn section_page(
     values: &Values,
     errors: &FormErrors,
 ) -> Result<SectionPage, Problem> {
-    let form = sections::form(section, values, errors);
+    let form = fields::form(section, values, errors);
     let mut summary = ErrorSummary::of_fields(form.iter().flat_map(|section| &section.fields));
     if let Some(message) = errors.get("week") {
         summary

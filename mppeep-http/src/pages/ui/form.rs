@@ -67,8 +67,10 @@ pub(crate) enum FieldKind {
 #[derive(Debug, Clone, Template)]
 #[template(path = "components/field.html")]
 pub(crate) struct Field {
-    /// Name in the form, and end of its identifier in the page (`f-name`).
+    /// Name in the form.
     pub(crate) name: String,
+    /// End of its identifier in the page (`f-…`): its name, unless the page has two fields of that name.
+    pub(crate) id: String,
     /// The label.
     pub(crate) label: String,
     /// What it is.
@@ -94,8 +96,10 @@ pub(crate) struct Field {
 impl Field {
     /// A field of any kind.
     pub(crate) fn new(name: impl Into<String>, label: impl Into<String>, kind: FieldKind) -> Self {
+        let name = name.into();
         Self {
-            name: name.into(),
+            id: name.clone(),
+            name,
             label: label.into(),
             kind,
             value: String::new(),
@@ -160,6 +164,13 @@ impl Field {
     #[must_use]
     pub(crate) fn value(mut self, value: impl Into<String>) -> Self {
         self.value = value.into();
+        self
+    }
+
+    /// Sets the end of its identifier.
+    #[must_use]
+    pub(crate) fn id(mut self, id: &str) -> Self {
+        id.clone_into(&mut self.id);
         self
     }
 
@@ -228,13 +239,13 @@ impl Field {
     fn described_by(&self) -> String {
         let mut ids = String::new();
         if !self.help.is_empty() {
-            let _ = write!(ids, "f-{}-help", self.name);
+            let _ = write!(ids, "f-{}-help", self.id);
         }
         if !self.error.is_empty() {
             if !ids.is_empty() {
                 ids.push(' ');
             }
-            let _ = write!(ids, "f-{}-error", self.name);
+            let _ = write!(ids, "f-{}-error", self.id);
         }
         ids
     }

@@ -6,7 +6,7 @@
 
 use std::fs::{self, DirBuilder};
 use std::io::{self, ErrorKind, SeekFrom};
-use std::os::unix::fs::DirBuilderExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -15,7 +15,7 @@ use bytes::{Bytes, BytesMut};
 use mppeep_core::domain::id::StoredFileId;
 use mppeep_core::ports::error::BackendError;
 use mppeep_core::ports::file_store::{FileReader, FileStore, FileStoreError, FileWriter, Space};
-use tokio::fs::{File, OpenOptions};
+use tokio::fs::File;
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _, AsyncWriteExt as _};
 
 const ADAPTER: &str = "file folder";
@@ -102,16 +102,20 @@ async fn on_disk<T: Send + 'static>(
 impl FileStore for FolderStore {
     async fn create(&self, id: StoredFileId) -> Result<Box<dyn FileWriter>, FileStoreError> {
         let incoming = self.incoming().join(id.to_string());
-        let file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&incoming)
-            .await
-            .map_err(failure)?;
+        // When this future is dropped meanwhile, what the thread gives back is dropped too, and the file with it.
+        let (file, incoming) = on_disk(move || {
+            let file = fs::OpenOptions::new()
+                .write(true)
+                .create_new(true)
+                .mode(0o600)
+                .open(&incoming)
+                .map_err(failure)?;
+            Ok((file, Unfinished(Some(incoming))))
+        })
+        .await?;
         Ok(Box::new(FolderWriter {
-            file: Some(file),
-            incoming: Unfinished(Some(incoming)),
+            file: Some(File::from_std(file)),
+            incoming,
             shard: self.shard(id),
             path: self.path(id),
         }))
@@ -222,7 +226,7 @@ struct Unfinished(Option<PathBuf>);
 
 impl Unfinished {
     /// There is nothing of that name any more.
-    fn is_finished(mut self) {
+    fn forget(mut self) {
         self.0 = None;
     }
 }
@@ -269,8 +273,8 @@ impl FileWriter for FolderWriter {
         on_disk(move || {
             make_folder(&shard).map_err(failure)?;
             let from = incoming.0.as_ref().ok_or_else(ended)?;
-            fs::rename(from, &path).map_err(failure)?;
-            incoming.is_finished();
+            move_to_new(from, &path).map_err(failure)?;
+            incoming.forget();
             sync_folder(&shard)
                 .and_then(|()| shard.parent().map_or(Ok(()), sync_folder))
                 .map_err(|error| {
@@ -281,6 +285,19 @@ impl FileWriter for FolderWriter {
                 })
         })
         .await
+    }
+}
+
+/// Gives a file a name that nothing has yet.
+fn move_to_new(from: &Path, to: &Path) -> io::Result<()> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+        // Network file systems know links, but not this.
+        Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS | rustix::io::Errno::NOTSUP) => {
+            fs::hard_link(from, to)?;
+            fs::remove_file(from)
+        }
+        moved => moved.map_err(io::Error::from),
     }
 }
 

@@ -8,7 +8,7 @@ use mppeep_store_sqlite::{SqliteOptions, SqliteStore};
 
 use super::contents::{self, How};
 use super::postgres_tools::{self, Target};
-use super::{beside, open, outside};
+use super::{beside, outside};
 use crate::cli::{Backup, Restore};
 use crate::config::{Config, Database, PostgresSettings};
 use crate::terminal::say;
@@ -16,9 +16,9 @@ use crate::wiring;
 use crate::wiring::database::{self, Opened, Patience};
 
 pub(crate) async fn migrate(config: &Config) -> anyhow::Result<ExitCode> {
-    let wired = open(config).await?;
-    say(format_args!("{} is up to date.", wired.place()));
-    wired.close().await;
+    let database = database::open(config, false, Patience::Configured).await?;
+    say(format_args!("{} is up to date.", database.place()));
+    database.close().await;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -184,7 +184,10 @@ impl Server {
             let accepted = loop {
                 tokio::select! {
                     accepted = listener.accept() => break accepted,
-                    () = tokio::time::sleep(BEAT) => self.connections.beat(),
+                    () = tokio::time::sleep(BEAT) => {
+                        self.connections.beat();
+                        self.forget_the_ended();
+                    }
                 }
             };
             match accepted {
@@ -197,8 +200,13 @@ impl Server {
                     tokio::time::sleep(Duration::from_millis(100)).await;
                 }
             }
-            while self.tasks.try_join_next().is_some() {}
+            self.forget_the_ended();
         }
+    }
+
+    /// Gives back what a task holds after its end.
+    fn forget_the_ended(&mut self) {
+        while self.tasks.try_join_next().is_some() {}
     }
 
     /// Takes the connections that the kernel has accepted already: whoever sits there when the listener is dropped would

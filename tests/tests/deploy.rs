@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use mppeep_tests::binary::{self, workspace};
+use mppeep_tests::binary::workspace;
 use mppeep_tests::{Launch, Server};
 use serde_json::Value;
 
@@ -725,5 +725,27 @@ async fn health_asks_the_server_that_the_settings_name() {
     let launch = server.launch().clone().env("MPPEEP_LISTEN", server.address());
     let done = launch.run(&["health"]);
     assert_eq!(done.status.code(), Some(1), "nobody listens");
-    assert!(binary::path().is_file());
+}
+
+#[tokio::test]
+async fn health_is_asked_over_tls_where_the_server_speaks_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let made = rcgen::generate_simple_self_signed(["rh.example".to_owned()]).expect("a certificate");
+    let (certificate, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
+    std::fs::write(&certificate, made.cert.pem()).expect("a file");
+    std::fs::write(&key, made.signing_key.serialize_pem()).expect("a file");
+    let launch = Launch::new()
+        .env("MPPEEP_TLS_CERT", certificate.display())
+        .env("MPPEEP_TLS_KEY", key.display());
+    let server = launch.start();
+    let ask = |launch: Launch| {
+        launch
+            .env("MPPEEP_LISTEN", server.address())
+            .run(&["health"])
+            .status
+            .code()
+    };
+    assert_eq!(ask(launch.clone()), Some(0));
+    let in_the_clear = launch.without("MPPEEP_TLS_CERT").without("MPPEEP_TLS_KEY");
+    assert_eq!(ask(in_the_clear), Some(1), "what it answers is not HTTP");
 }

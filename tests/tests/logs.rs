@@ -313,9 +313,11 @@ async fn each_request_is_one_line() {
                 .is_some_and(|database| database <= total),
             "{what}"
         );
-        let calls = line["database_calls"].as_u64().expect("a count");
-        assert_eq!(calls > 0, asks, "{what}");
-        assert!(line["cache_calls"].is_u64(), "{what}");
+        // A session may be known from a copy, a file of the personnel never is.
+        let database = line["database_calls"].as_u64().expect("a count");
+        let cache = line["cache_calls"].as_u64().expect("a count");
+        assert_eq!(database + cache > 0, asks, "{what}");
+        assert!(database > 0 || !route.ends_with("{id}"), "{what}");
         let sent = u64::try_from(answer.body.len()).expect("small");
         assert_eq!(line["bytes"].as_u64(), Some(sent), "{what}");
         assert!(

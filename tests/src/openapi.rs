@@ -1,5 +1,7 @@
 //! Reading the API's own description: the operations, and for each a valid body made of the examples in it.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value};
 
 /// The description that the binary prints.
@@ -152,6 +154,120 @@ impl Description {
             out["items"] = self.resolve(&items, depth + 1);
         }
         out
+    }
+
+    /// What an answer has that the schema does not say, or lacks that it says.
+    #[must_use]
+    pub fn faults(&self, value: &Value, schema: &Value) -> Vec<String> {
+        let mut faults = Vec::new();
+        self.compare(value, schema, "", &mut faults);
+        faults
+    }
+
+    fn compare(&self, value: &Value, schema: &Value, at: &str, faults: &mut Vec<String>) {
+        if let Some(reference) = schema["$ref"].as_str() {
+            let target = self.document.pointer(reference.trim_start_matches('#'));
+            let target = target.unwrap_or_else(|| panic!("{reference} leads nowhere"));
+            return self.compare(value, target, at, faults);
+        }
+        if let Some(choices) = schema["oneOf"].as_array().or_else(|| schema["anyOf"].as_array()) {
+            let mut best: Option<Vec<String>> = None;
+            for choice in choices {
+                let mut inner = Vec::new();
+                self.compare(value, choice, at, &mut inner);
+                if best.as_ref().is_none_or(|best| inner.len() < best.len()) {
+                    best = Some(inner);
+                }
+            }
+            faults.extend(best.unwrap_or_default());
+            return;
+        }
+        self.compare_type(value, schema, at, faults);
+        let members = self.members(schema);
+        if let (Some(found), false) = (value.as_object(), members.is_empty()) {
+            for (name, (property, required)) in &members {
+                match found.get(name) {
+                    Some(member) => self.compare(member, property, &format!("{at}.{name}"), faults),
+                    None if *required => faults.push(format!("{at}.{name} is missing")),
+                    None => {}
+                }
+            }
+            let unknown = found.keys().filter(|name| !members.contains_key(*name));
+            faults.extend(unknown.map(|name| format!("{at}.{name} is not described")));
+        } else if let (Some(found), Some(each)) = (
+            value.as_object(),
+            schema.get("additionalProperties").filter(|each| each.is_object()),
+        ) {
+            for (name, member) in found {
+                self.compare(member, each, &format!("{at}.{name}"), faults);
+            }
+        }
+        if let (Some(items), Some(each)) = (value.as_array(), schema.get("items")) {
+            for (index, item) in items.iter().enumerate() {
+                self.compare(item, each, &format!("{at}.{index}"), faults);
+            }
+        }
+    }
+
+    fn compare_type(&self, value: &Value, schema: &Value, at: &str, faults: &mut Vec<String>) {
+        let types: Vec<&str> = match &schema["type"] {
+            Value::String(one) => vec![one],
+            Value::Array(all) => all.iter().filter_map(Value::as_str).collect(),
+            _ => return,
+        };
+        let fits = types.iter().any(|kind| match *kind {
+            "null" => value.is_null(),
+            "string" => value.is_string(),
+            "boolean" => value.is_boolean(),
+            "integer" => value.is_i64() || value.is_u64(),
+            "number" => value.is_number(),
+            "array" => value.is_array(),
+            "object" => value.is_object(),
+            _ => false,
+        });
+        if !fits {
+            faults.push(format!("{at}: {value} is no {types:?}"));
+        }
+        if schema["enum"]
+            .as_array()
+            .is_some_and(|known| !known.contains(value))
+        {
+            faults.push(format!("{at}: {value} is not listed"));
+        }
+        let Some(text) = value.as_str() else { return };
+        let well = match schema["format"].as_str() {
+            Some("uuid") => uuid::Uuid::try_parse(text).is_ok(),
+            Some("date") => text.len() == 10 && text.as_bytes()[4] == b'-' && text.as_bytes()[7] == b'-',
+            Some("date-time") => text.contains('T') && text.ends_with('Z'),
+            Some("email") => text.contains('@'),
+            _ => true,
+        };
+        if !well {
+            faults.push(format!("{at}: {text} is no {}", schema["format"]));
+        }
+    }
+
+    /// The members of an object with those of its parts, and whether each is always there.
+    fn members(&self, schema: &Value) -> BTreeMap<String, (Value, bool)> {
+        let mut all = BTreeMap::new();
+        for part in schema["allOf"].as_array().into_iter().flatten() {
+            let part = match part["$ref"].as_str() {
+                Some(reference) => self
+                    .document
+                    .pointer(reference.trim_start_matches('#'))
+                    .expect("a part"),
+                None => part,
+            };
+            all.extend(self.members(part));
+        }
+        let required = |name: &str| {
+            let names = schema["required"].as_array();
+            names.is_some_and(|names| names.iter().any(|known| known == name))
+        };
+        for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+            all.insert(name.clone(), (property.clone(), required(name)));
+        }
+        all
     }
 
     /// The body made of all the examples of an operation's properties: the contract says that it is valid.

@@ -179,10 +179,14 @@ async fn an_answer_survives_the_process_and_a_lost_one_makes_no_second_record() 
     let admin = server.admin().await;
     assert_replay(&first, &create(&admin, "personnel", "key", &body).await);
 
-    // As if the process had died between the effect and its answer.
-    let _lost = server
-        .launch()
-        .ask("update idempotency_key set status = null, headers = null, body = null");
+    // As if the process had died between the effect and its answer, and its lease had ended since.
+    let past = match server.launch().database_url() {
+        Some(_) => "to_timestamp(0)",
+        None => "0",
+    };
+    let _lost = server.launch().ask(&format!(
+        "update idempotency_key set status = null, headers = null, body = null, leased_until = {past}"
+    ));
     let problem = create(&admin, "personnel", "key", &body).await.problem(409);
     assert_eq!(problem["type"], "/problems/idempotency-answer-lost");
     assert_eq!(total(&admin, "personnel").await, 1);

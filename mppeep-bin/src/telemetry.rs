@@ -205,7 +205,8 @@ mod tests {
         let mut out = kept.clone();
         let writer = std::thread::spawn(move || write(&receiver, &mut out));
         for number in 0..50 {
-            writeln!(Line(&lines), "line {number}").unwrap();
+            let line = format!("line {number}\n");
+            Line(&lines).write_all(line.as_bytes()).unwrap();
         }
         lines.flush();
         let text = String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();

@@ -423,9 +423,10 @@ async fn a_database_that_hangs_holds_no_scrape() {
         .postgres(&postgres.url_through(&proxy.address(), database_of(&url)))
         .env("MPPEEP_METRICS_LISTEN", "127.0.0.1:0")
         .env("MPPEEP_REQUEST_RATE", 50)
+        .env("MPPEEP_MAX_REQUESTS", 2)
         .start();
     let metrics = metrics_of(&server);
-    let _in = server.admin().await;
+    let admin = server.admin().await;
     let well = until(&metrics, |scrape| scrape.value("mppeep_sessions", &[]) >= 1.0).await;
     for name in [
         "mppeep_limiter_local_decisions_total",
@@ -440,14 +441,15 @@ async fn a_database_that_hangs_holds_no_scrape() {
             .any(|series| series.contains("cache=\"sessions\""))
     );
     proxy.set(Fault::BlackHole).await;
-    // These hang, and the limiter with them.
-    let visitor = server.visitor();
-    let asking: Vec<_> = (0..4)
-        .map(|_| {
-            let visitor = visitor.clone();
-            tokio::spawn(async move { visitor.get("/mppeep/accueil").await.status })
+    // These hang, or are sent away; and so does the limiter.
+    let asking: Vec<_> = (0..8)
+        .map(|number| {
+            let admin = admin.clone();
+            let path = format!("/mppeep/api/v1/personnel?q=personne{number}");
+            tokio::spawn(async move { admin.get(&path).await })
         })
         .collect();
+    let _unlimited = server.visitor().get("/mppeep/login").await.expect(200);
     for _ in 0..5 {
         let begun = Instant::now();
         let hung = Scrape::of(&metrics).await;
@@ -462,10 +464,20 @@ async fn a_database_that_hangs_holds_no_scrape() {
     let local = |scrape: &Scrape| scrape.value("mppeep_limiter_local_decisions_total", &[]);
     let _decided_here = until(&metrics, |scrape| local(scrape) >= 1.0).await;
     proxy.set(Fault::Pass).await;
+    let mut sent_away = 0.0;
     for asked in asking {
-        let status = asked.await.expect("answered");
-        assert!(status < 600, "{status}");
+        let answer = asked.await.expect("answered");
+        sent_away += if answer.text().contains("overloaded") {
+            1.0
+        } else {
+            0.0
+        };
     }
+    assert!(sent_away >= 1.0, "there was room for all");
+    let shed = Scrape::of(&metrics)
+        .await
+        .value("mppeep_http_requests_shed_total", &[]);
+    assert_eq!(shed, sent_away);
 }
 
 /// A worker of its own tells its metrics as well.

@@ -4,7 +4,6 @@ use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use mppeep_core::domain::stored_file::FileType;
 use mppeep_core::services::uploads::Content;
 
 use crate::assets::range::{Wanted, one};
@@ -14,13 +13,9 @@ use crate::problem::Problem;
 /// Bytes of one piece.
 const PIECE: usize = 64 * 1024;
 
-/// What a content may do as a document of its own: nothing. `sandbox` gives it an origin that is nobody's.
+/// What a content may do as a document of its own: nothing. `sandbox` gives it an origin that is nobody's; the browser's
+/// own viewer still shows it when it stands alone, but not inside another page.
 const SANDBOX: &str = "default-src 'none'; style-src 'unsafe-inline'; sandbox; base-uri 'none'; \
-     form-action 'none'; frame-ancestors 'none'";
-
-/// The same for what the browser's own viewer shows, which does not start in a sandbox. Such a document is not HTML, and
-/// `nosniff` keeps it from being taken for it.
-const VIEWER: &str = "default-src 'none'; object-src 'self'; style-src 'unsafe-inline'; base-uri 'none'; \
      form-action 'none'; frame-ancestors 'none'";
 
 /// How a content is handed out.
@@ -103,12 +98,7 @@ pub(crate) async fn send(content: Content, how: As, request: &HeaderMap) -> Resu
         As::Attachment | As::Preview => "private, no-store",
     };
     set(&mut response, header::CACHE_CONTROL, caching);
-    let policy = if how == As::Preview && file.kind == FileType::Pdf {
-        VIEWER
-    } else {
-        SANDBOX
-    };
-    set(&mut response, header::CONTENT_SECURITY_POLICY, policy);
+    set(&mut response, header::CONTENT_SECURITY_POLICY, SANDBOX);
     Ok(response)
 }
 

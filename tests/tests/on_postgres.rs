@@ -6,6 +6,8 @@ mod access;
 mod cloudflare;
 #[path = "contract.rs"]
 mod contract;
+#[path = "documents.rs"]
+mod documents;
 #[path = "errors.rs"]
 mod errors;
 #[path = "forgery.rs"]
@@ -14,6 +16,8 @@ mod forgery;
 mod hostile_json;
 #[path = "hostile_queries.rs"]
 mod hostile_queries;
+#[path = "idempotency.rs"]
+mod idempotency;
 #[path = "import.rs"]
 mod import;
 #[path = "limiter.rs"]
@@ -26,7 +30,11 @@ mod logs;
 mod matrix;
 #[path = "passwords.rs"]
 mod passwords;
+#[path = "photos.rs"]
+mod photos;
 #[path = "services/main.rs"]
 mod services;
 #[path = "sessions.rs"]
 mod sessions;
+#[path = "shared_files.rs"]
+mod shared_files;

@@ -12,7 +12,7 @@ const UNFINISHED: &str = "files/incoming/019b0000-0000-7000-8000-000000000003";
 #[test]
 fn a_copy_holds_the_contents_and_brings_them_back() {
     let line = Line::on("");
-    line.well(&["demo", "--agents", "10"]);
+    line.well(&["migrate"]);
     line.write(FIRST, "one");
     line.write(SECOND, "three");
     line.write(UNFINISHED, "half an upload");

@@ -2,6 +2,7 @@
 
 use mppeep_core::domain::validation::{Rule, Violations};
 use mppeep_core::ports::error::{BackendError, StoreError};
+use mppeep_core::ports::file_store::FileStoreError;
 
 /// The rules of the domain refuse what was made.
 #[derive(Debug, thiserror::Error)]
@@ -28,4 +29,7 @@ pub enum LoadError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// A content could not be kept.
+    #[error(transparent)]
+    Files(#[from] FileStoreError),
 }

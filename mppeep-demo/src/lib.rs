@@ -2,15 +2,17 @@
 //!
 //! The people are invented: names are put together at random from lists of common ones, and nothing is taken from a
 //! real file. The same number of agents, day and seed give the same data, so that a screenshot or a test can name an
-//! agent. [`generate`] makes plain domain objects; [`load`] writes them through the core's store.
+//! agent. [`generate`] makes plain domain objects; [`load`] and [`load_documents`] write them through the core's ports.
 
 mod absences;
 mod accounts;
+mod documents;
 mod error;
 mod evaluations;
 mod history;
 mod load;
 mod names;
+mod pdf;
 mod people;
 mod random;
 mod units;
@@ -25,6 +27,7 @@ use mppeep_core::domain::organisation::Organisation;
 use mppeep_core::domain::personnel::Personnel;
 use mppeep_core::domain::user::User;
 
+pub use documents::{DemoDocument, load_documents};
 pub use error::{GenerateError, LoadError};
 pub use load::{LoadProgress, LoadStep, load};
 
@@ -56,6 +59,8 @@ pub struct DemoData {
     pub users: Vec<User>,
     /// The journal, the earliest line first.
     pub activities: Vec<Activity>,
+    /// Documents of a few files.
+    pub documents: Vec<DemoDocument>,
 }
 
 /// Makes the data of `agents` agents (at least [`FEWEST_AGENTS`]) as of `today`.
@@ -73,6 +78,7 @@ pub fn generate(agents: u32, today: Date, seed: u64) -> Result<DemoData, Generat
     let evaluations = evaluations::make(&personnel, today, &mut random);
     let users = accounts::make(&personnel, today, &mut random)?;
     let activities = history::make(&mut personnel, &organisation, &users, today, &mut random);
+    let documents = documents::make(&personnel, &users, today, &mut random);
     Ok(DemoData {
         organisation,
         holidays,
@@ -81,6 +87,7 @@ pub fn generate(agents: u32, today: Date, seed: u64) -> Result<DemoData, Generat
         evaluations,
         users,
         activities,
+        documents,
     })
 }
 

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::civil::date;
 use mppeep_core::domain::calendar::Half;
 use mppeep_core::domain::codes::BirthPrecision;
+use mppeep_core::domain::document::{DocumentState, Expiry};
 use mppeep_core::domain::text::fold;
 use mppeep_core::domain::user::Role;
 
@@ -228,4 +229,43 @@ fn the_journal_is_in_order_and_in_the_past() {
     assert!(data.activities.iter().any(|line| !line.changes.is_empty()));
     let changed = data.personnel.iter().filter(|file| file.version > 1).count();
     assert!(changed > 50, "{changed} changed files");
+}
+
+#[test]
+fn documents_show_every_case_that_lists_look_for() {
+    let data = data();
+    let holders: BTreeSet<_> = data
+        .documents
+        .iter()
+        .map(|made| made.document.personnel)
+        .collect();
+    assert!(
+        (3..=8).contains(&holders.len()),
+        "{} files have documents",
+        holders.len()
+    );
+    for holder in &holders {
+        let file = data.personnel.iter().find(|file| file.id == *holder).unwrap();
+        assert!(file.departure.is_none());
+    }
+    let any = |case: fn(&DemoDocument) -> bool| data.documents.iter().any(case);
+    assert!(any(|made| made.document.fields.confidential));
+    assert!(any(|made| made.document.state == DocumentState::ToCheck));
+    assert!(any(
+        |made| made.document.state == DocumentState::Rejected && made.document.state_reason.is_some()
+    ));
+    let expiry = |wanted| {
+        data.documents
+            .iter()
+            .any(|made| made.document.expiry(TODAY, 90) == wanted)
+    };
+    assert!(expiry(Expiry::Over) && expiry(Expiry::Soon) && expiry(Expiry::Far));
+    for made in &data.documents {
+        assert_eq!(
+            usize::try_from(made.version.file.size).unwrap(),
+            made.content.len()
+        );
+        assert!(made.content.starts_with(b"%PDF-"));
+        assert!(made.document.created_at < random::morning_of(TODAY));
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use mppeep_demo::{DEFAULT_SEED, DEMO_DOMAIN, DEMO_PASSWORD, LoadError, LoadStep};
 
 use super::open;
@@ -47,17 +47,20 @@ async fn load(wired: &Wired, agents: u32) -> anyhow::Result<()> {
         };
         progress.show(what, step.done, step.total);
     };
-    match mppeep_demo::load(wired.ports.store.as_ref(), &*wired.hasher, &data, &show).await {
-        Ok(epochs) => {
-            wired.board.observe(&epochs);
-            Ok(())
-        }
+    let store = wired.ports.store.as_ref();
+    match mppeep_demo::load(store, &*wired.hasher, &data, &show).await {
+        Ok(epochs) => wired.board.observe(&epochs),
         Err(LoadError::NotEmpty) => {
             bail!(
                 "{} holds other data: demonstration data goes into an empty database",
                 wired.place()
             )
         }
-        Err(error) => Err(error.into()),
+        Err(error) => return Err(error.into()),
     }
+    let epochs = mppeep_demo::load_documents(store, wired.contents.store.as_ref(), &data.documents)
+        .await
+        .context("the demonstration's documents cannot be kept")?;
+    wired.board.observe(&epochs);
+    Ok(())
 }

@@ -70,6 +70,8 @@ pub(crate) struct Wired {
     pub(crate) counters: Arc<BufferedCounters>,
     pub(crate) services: Arc<Services>,
     pub(crate) hasher: Arc<dyn PasswordHasher>,
+    /// Where contents of files are.
+    pub(crate) contents: Contents,
     pub(crate) redis: Option<RedisAdapter>,
     pub(crate) mailer: Option<Arc<SmtpMailer>>,
 }
@@ -157,7 +159,7 @@ fn wire(
         locks: Arc::clone(&ports.locks),
         counters: Arc::clone(&counters),
         idempotency: Arc::clone(&ports.idempotency),
-        contents,
+        contents: contents.clone(),
         photo_maker: Arc::new(ImagePhotoMaker),
         tasks,
     };
@@ -174,6 +176,7 @@ fn wire(
         relayed: shared.relayed,
         counters,
         hasher,
+        contents,
         redis,
         mailer,
     }

@@ -4,12 +4,16 @@ use std::sync::Mutex;
 
 use crate::support::{Database, TODAY};
 use mppeep_core::domain::permission::Scope;
+use mppeep_core::domain::stored_file::FileType;
+use mppeep_core::ports::document::DocumentFilter;
+use mppeep_core::ports::file_store::{FileSniffer, FileStore};
 use mppeep_core::ports::page::PageRequest;
 use mppeep_core::ports::password::{PasswordHasher, Verified};
 use mppeep_core::ports::personnel::{ArchiveFilter, PersonnelFilter, PersonnelQuery, PersonnelSort};
 use mppeep_core::ports::store::Store;
 use mppeep_core::services::settings::DEMONSTRATION;
-use mppeep_demo::{DEMO_PASSWORD, LoadError, LoadStep, generate, load};
+use mppeep_demo::{DEMO_PASSWORD, LoadError, LoadStep, generate, load, load_documents};
+use mppeep_files::{FolderStore, MagicSniffer};
 use mppeep_password::Argon2Hasher;
 
 #[tokio::test]
@@ -112,4 +116,39 @@ async fn a_load_given_up_half_way_leaves_nothing() {
     assert!(unit.personnel().identities().await.unwrap().is_empty());
     assert!(unit.organisation().load().await.unwrap().programmes.is_empty());
     assert!(unit.settings().fact(DEMONSTRATION).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn documents_have_contents_that_are_what_they_say() {
+    let (database, data) = Database::with_agents(60).await;
+    let folder = tempfile::tempdir().unwrap();
+    let files = FolderStore::open(folder.path()).unwrap();
+    let store = database.store.as_ref();
+    load_documents(store, &files, &data.documents).await.unwrap();
+    let mut unit = store.begin_read().await.unwrap();
+    let filter = DocumentFilter {
+        scope: Scope::everything(),
+        with_confidential: true,
+        ..DocumentFilter::default()
+    };
+    let page = unit
+        .documents()
+        .list(&filter, &PageRequest::first(100))
+        .await
+        .unwrap();
+    assert_eq!(page.rows.len(), data.documents.len());
+    let sniffer = MagicSniffer;
+    for row in &page.rows {
+        let made = data
+            .documents
+            .iter()
+            .find(|made| made.document.id == row.document.id)
+            .unwrap();
+        assert_eq!((&row.document, &row.current), (&made.document, &made.version));
+        let mut reader = files.open(row.current.file.id).await.unwrap().unwrap();
+        assert_eq!(reader.size(), row.current.file.size);
+        let content = reader.read(1 << 20).await.unwrap();
+        assert_eq!(content, made.content);
+        assert_eq!(sniffer.sniff(&content), Some(FileType::Pdf));
+    }
 }

@@ -31,7 +31,7 @@ fn with_small_disk(limits: &str) -> Server {
         .start()
 }
 
-/// What the folder of contents holds, as the server sees it.
+/// The contents in the folder, as the server sees it; beside them lies a note of the database that they belong to.
 fn contents(server: &Server) -> Vec<PathBuf> {
     let data = server.launch().data().join("files");
     let inside = PathBuf::from(format!("/proc/{}/root{}", server.id(), data.display()));
@@ -44,7 +44,7 @@ fn contents(server: &Server) -> Vec<PathBuf> {
         {
             if entry.path().is_dir() {
                 open.push(entry.path());
-            } else {
+            } else if entry.file_name() != "belongs-to" {
                 found.push(entry.path());
             }
         }

@@ -3,9 +3,13 @@
 mod absences;
 mod access;
 mod accounts;
+mod contents;
+mod documents;
 mod files;
 mod login;
 mod payroll;
+mod photos;
 mod running;
 mod settings;
+mod shared_files;
 mod world;

@@ -1,0 +1,162 @@
+//! Files on a real store: read by a job, seen by who may, removed when their time is over.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use mppeep_core::domain::id::UserId;
+use mppeep_core::domain::permission::Actor;
+use mppeep_core::domain::shared_file::{SharedFile, SharedFileInput, SharedFileStatus};
+use mppeep_core::domain::user::Role;
+use mppeep_core::layered::worker::{JobHandler, Worker, WorkerSettings};
+use mppeep_core::ports::clock::SystemEntropy;
+use mppeep_core::ports::page::PageRequest;
+use mppeep_core::ports::shared_file::SharedFileFilter;
+use mppeep_core::services::ServiceError;
+use mppeep_core::services::file_reading::FileJobs;
+use mppeep_core::services::file_tasks::RetainFilesTask;
+use mppeep_core::services::personnel_import::PersonnelImportService;
+use mppeep_core::services::schedule::Task as _;
+use mppeep_core::services::shared_files::SharedFileService;
+use mppeep_spreadsheet::SpreadsheetFiles;
+use tokio::sync::watch;
+use uuid::Uuid;
+
+use super::contents::{Folder, filled, why};
+use super::world::World;
+
+fn account(actor: Actor, number: u128) -> Actor {
+    Actor {
+        user: Some(UserId::from_uuid(Uuid::from_u128(number))),
+        ..actor
+    }
+}
+
+fn service(world: &World, folder: &Folder) -> Arc<SharedFileService> {
+    let files = SharedFileService::new(
+        world.context.clone(),
+        folder.contents(),
+        Arc::new(SpreadsheetFiles::default()),
+    );
+    Arc::new(files)
+}
+
+async fn hand_in(
+    service: &SharedFileService,
+    actor: &Actor,
+    name: &str,
+    content: &'static [u8],
+) -> Result<SharedFile, ServiceError> {
+    let upload = filled(service.begin_upload(actor, name).await, content).await?;
+    let input = SharedFileInput {
+        kind: "budget_data".to_owned(),
+        period: "2026-T3".to_owned(),
+        note: String::new(),
+    };
+    service.hand_in(actor, &input, upload).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_reads_what_was_handed_in() {
+    let world = World::new().await;
+    let folder = Folder::new();
+    let files = service(&world, &folder);
+    let sdrh = account(world.of_role(Role::Sdrh), 1);
+    let good = hand_in(&files, &sdrh, "bon.csv", b"A;B\n1;2\n3;4\n")
+        .await
+        .expect("kept");
+    let bad = hand_in(&files, &sdrh, "faux.csv", b"A;B\n1;2;3\n")
+        .await
+        .expect("kept");
+    let alone = hand_in(&files, &sdrh, "seul.csv", b"A;B\n").await.expect("kept");
+    assert_eq!(why(files.read_again(&sdrh, good.id, 1).await), "being-read");
+    let imports = PersonnelImportService::new(world.context.clone(), Arc::new(SpreadsheetFiles::default()));
+    let handler: Arc<dyn JobHandler> = Arc::new(FileJobs::new(files.clone(), Arc::new(imports)));
+    let settings = WorkerSettings {
+        poll: Duration::from_millis(20),
+        ..WorkerSettings::default()
+    };
+    let worker = Worker::new(
+        world.job_queue.clone(),
+        vec![handler],
+        Arc::new(SystemEntropy),
+        settings,
+    );
+    let (stop, told) = watch::channel(false);
+    let running = tokio::spawn(Arc::new(worker).run(told));
+    let mut read = Vec::new();
+    for id in [good.id, bad.id, alone.id] {
+        read.push(loop {
+            let file = files.get(&sdrh, id).await.expect("there");
+            if file.reading.is_some() {
+                break file;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        });
+    }
+    stop.send_replace(true);
+    running.await.expect("ended");
+    let statuses: Vec<_> = read.iter().map(|file| file.status).collect();
+    use SharedFileStatus as S;
+    assert_eq!(statuses, [S::Processed, S::Failed, S::Failed]);
+    let reading = |index: usize| read[index].reading.clone().expect("read");
+    assert_eq!((reading(0).rows_ok, reading(0).rows_wrong), (Some(2), Some(0)));
+    assert_eq!(reading(1).faults[0].row, 2);
+    assert!(reading(2).refusal.is_some_and(|text| text.contains("en-tête")));
+    let preview = files
+        .preview(&sdrh, good.id)
+        .await
+        .expect("read")
+        .expect("a table");
+    assert_eq!(preview.header, ["A", "B"]);
+    assert_eq!(preview.total, 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn budget_offices_see_their_own_and_finance_changes_nothing() {
+    let world = World::new().await;
+    let folder = Folder::new();
+    let files = service(&world, &folder);
+    let sdb = account(world.of_role(Role::Sdb), 1);
+    let sdc = account(world.of_role(Role::Sdc), 2);
+    let daf = account(world.of_role(Role::Daf), 3);
+    let file = hand_in(&files, &sdb, "b.csv", b"A\n1\n").await.expect("kept");
+    let all = PageRequest::first(10);
+    let total = async |actor: &Actor| {
+        let page = files.list(actor, SharedFileFilter::default(), &all).await;
+        page.map(|page| page.total)
+    };
+    assert_eq!(total(&sdb).await.expect("a page"), 1);
+    assert_eq!(total(&sdc).await.expect("a page"), 0);
+    assert_eq!(total(&daf).await.expect("a page"), 1);
+    assert_eq!(why(total(&world.of_role(Role::Cs)).await), "forbidden");
+    assert_eq!(why(files.open(&sdc, file.id).await), "not found");
+    assert_eq!(why(files.archive(&sdc, file.id, 1).await), "not found");
+    assert_eq!(why(files.archive(&daf, file.id, 1).await), "forbidden");
+    assert_eq!(why(files.begin_upload(&daf, "x.csv").await), "forbidden");
+    assert_eq!(why(files.archive(&sdb, file.id, 7).await), "stale");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn archived_files_go_when_their_time_is_over() {
+    let world = World::new().await;
+    let folder = Folder::new();
+    let files = service(&world, &folder);
+    let sdrh = account(world.of_role(Role::Sdrh), 1);
+    let old = hand_in(&files, &sdrh, "ancien.csv", b"A\n1\n")
+        .await
+        .expect("kept");
+    let kept = hand_in(&files, &sdrh, "garde.csv", b"A\n1\n")
+        .await
+        .expect("kept");
+    files.archive(&sdrh, old.id, 1).await.expect("archived");
+    assert_eq!(why(files.archive(&sdrh, old.id, 2).await), "archived");
+    let task = RetainFilesTask::new(world.context.clone(), files.clone());
+    let day = Duration::from_secs(24 * 3600);
+    world.wait(day * 364);
+    assert_eq!(task.run().await.expect("ran"), 0);
+    world.wait(day * 2);
+    assert_eq!(task.run().await.expect("ran"), 1);
+    assert_eq!(why(files.get(&sdrh, old.id).await), "not found");
+    assert!(files.get(&sdrh, kept.id).await.is_ok());
+    assert_eq!(folder.files(), 1);
+}

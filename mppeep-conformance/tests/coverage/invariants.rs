@@ -283,6 +283,12 @@ pub(crate) const OWN: &[(&str, &str, &str, &str)] = &[
         "a_lock_of_a_killed_holder_is_free_when_its_lease_ends",
     ),
     (
+        "IDE-5",
+        "SQLite",
+        "mppeep-store-sqlite/tests/sqlite/killed_work.rs",
+        "a_request_of_a_killed_process_has_its_effect_once",
+    ),
+    (
         "PUB-2",
         "PostgreSQL",
         "mppeep-store-pg/tests/pg/messages.rs",

@@ -211,8 +211,7 @@ impl FileWriter for Writer {
                 return Ok(());
             }
             state.contents.insert(self.id, Kept::default());
-            let whole = kept.bytes.lock().unwrap().clone();
-            whole
+            kept.bytes.lock().unwrap().clone()
         };
         for piece in whole.chunks(10_000) {
             others_run().await;

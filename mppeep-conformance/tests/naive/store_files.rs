@@ -70,8 +70,9 @@ impl Loan<'_> {
 impl StoredFileRepository for Loan<'_> {
     async fn insert(&mut self, file: &StoredFile) -> Result<(), StoreError> {
         let file = file.clone();
-        self.0
-            .write(move |state| drop(state.files.insert(file.id, file.clone())));
+        self.0.write(move |state| {
+            state.files.insert(file.id, file.clone());
+        });
         Ok(())
     }
 
@@ -234,8 +235,9 @@ impl PhotoRepository for Loan<'_> {
         let owner = self.owner(photo.owner);
         let earlier = self.0.state().photos.get(&owner).cloned();
         let photo = photo.clone();
-        self.0
-            .write(move |state| drop(state.photos.insert(owner, photo.clone())));
+        self.0.write(move |state| {
+            state.photos.insert(owner, photo.clone());
+        });
         Ok(earlier.filter(|_| self.0.store.flaw != Flaw::ForgetsEarlier))
     }
 
@@ -243,7 +245,9 @@ impl PhotoRepository for Loan<'_> {
         self.writes()?;
         let owner = self.owner(owner);
         let earlier = self.0.state().photos.get(&owner).cloned();
-        self.0.write(move |state| drop(state.photos.remove(&owner)));
+        self.0.write(move |state| {
+            state.photos.remove(&owner);
+        });
         Ok(earlier)
     }
 

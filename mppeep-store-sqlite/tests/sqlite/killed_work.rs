@@ -1,5 +1,5 @@
-//! Workers, holders of locks and counting processes that are killed: what they had comes back, whole and in time
-//! (QUE-3, LCK-6, CNT-4). The clock is handed to each process, so that nothing here waits for a lease to end.
+//! Workers, holders of locks, counting processes and carriers of requests that are killed: what they had comes back,
+//! whole and in time, and what they did is known (QUE-3, LCK-6, CNT-4, IDE-5). The clock is handed to each process, so that nothing here waits for a lease to end.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -9,10 +9,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::civil::date;
-use mppeep_core::domain::id::JobId;
+use mppeep_core::domain::id::{JobId, UserId};
 use mppeep_core::ports::clock::{ManualClock, TimeSource};
 use mppeep_core::ports::counters::{BatchId, CounterSet, Counters, DayRange, Delta};
-use mppeep_core::ports::job_queue::{JobFilter, JobQueue, JobState, JobView, Outcome, Queue};
+use mppeep_core::ports::idempotency::{IdempotencyKeys, IdempotentRequest, Reserved};
+use mppeep_core::ports::job_queue::{Held, JobFilter, JobQueue, JobState, JobView, Outcome, Queue};
 use mppeep_core::ports::locks::{Locks, OwnerId};
 use mppeep_core::ports::outbox::NewJob;
 use mppeep_core::ports::page::PageRequest;
@@ -238,4 +239,69 @@ async fn what_a_killed_process_counted_is_there_and_counts_once_when_sent_again(
         }
         assert_eq!(counted(&store).await, before + 1);
     }
+}
+
+/// A request to make an agent, under the token of that number.
+fn request(number: u128) -> IdempotentRequest {
+    IdempotentRequest {
+        user: UserId::from_uuid(Uuid::from_u128(9)),
+        operation: "POST /personnel".to_owned(),
+        key: "key".to_owned(),
+        digest: [7; 32],
+        token: Uuid::from_u128(number),
+    }
+}
+
+async fn reserve(store: &SqliteStore, number: u128) -> Reserved {
+    let lifetime = LEASE * 1_000;
+    store.reserve(&request(number), LEASE, lifetime).await.unwrap()
+}
+
+#[tokio::test]
+#[ignore = "a role that another test plays in a process of its own"]
+async fn carries_out_a_request() {
+    let store = role().await;
+    let stage = std::env::var(STAGE).unwrap();
+    let number = u128::try_from(stage.len()).unwrap();
+    assert_eq!(reserve(&store, number).await, Reserved::Granted);
+    if stage != "reserved" {
+        let mut unit = Store::begin(&store).await.unwrap();
+        unit.personnel().insert(&a_personnel(1)).await.unwrap();
+        let held = unit.mark_carried_out(Uuid::from_u128(number)).await.unwrap();
+        assert_eq!(held, Held::Yes);
+        if stage == "working" {
+            println!("reached the work");
+            std::future::pending::<()>().await;
+        }
+        unit.commit().await.unwrap();
+    }
+    println!("reached the end");
+    std::future::pending::<()>().await;
+}
+
+#[tokio::test]
+async fn a_request_of_a_killed_process_has_its_effect_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("killed_request.db");
+    let (store, clock) = open_at(&path, noon()).await;
+    let mut at = noon();
+    for (stage, agents) in [("reserved", 0), ("working", 0), ("carried out", 1)] {
+        killed_after("carries_out_a_request", &path, at, stage, "reached ", 1);
+        let mut unit = store.begin_read().await.unwrap();
+        assert_eq!(
+            unit.personnel().identities().await.unwrap().len(),
+            agents,
+            "{stage}"
+        );
+        drop(unit);
+        at = at.checked_add(LEASE).unwrap();
+        clock.set(at.checked_sub(MICROSECOND).unwrap());
+        assert_eq!(
+            reserve(&store, 100).await,
+            Reserved::UnderWay(MICROSECOND),
+            "{stage}"
+        );
+    }
+    clock.set(at);
+    assert_eq!(reserve(&store, 101).await, Reserved::AnswerLost);
 }

@@ -155,8 +155,7 @@ pub(crate) async fn serve(
         () = server.accept(&listener) => {}
         () = last_calls => {}
     }
-    server.accept_those_who_wait(&listener).await;
-    drop(listener);
+    server.accept_those_who_wait(listener);
     server.connections.rest();
     server.closing.send_replace(true);
     let ended = async { while server.tasks.join_next().await.is_some() {} };
@@ -209,11 +208,18 @@ impl Server {
         while self.tasks.try_join_next().is_some() {}
     }
 
-    /// Takes the connections that the kernel has accepted already: whoever sits there when the listener is dropped would
-    /// be reset, with a request on its way.
-    async fn accept_those_who_wait(&mut self, listener: &TcpListener) {
-        while let Ok(Ok((socket, peer))) = tokio::time::timeout(Duration::ZERO, listener.accept()).await {
-            self.start(socket, peer, None);
+    /// Takes the connections that the kernel has accepted already, and closes the listener: whoever sat there would be
+    /// reset, with a request on its way. The kernel is asked itself, since the runtime may not have heard of them yet.
+    fn accept_those_who_wait(&mut self, listener: TcpListener) {
+        let Ok(listener) = listener.into_std() else {
+            return;
+        };
+        while let Ok((socket, peer)) = listener.accept() {
+            if socket.set_nonblocking(true).is_ok()
+                && let Ok(socket) = TcpStream::from_std(socket)
+            {
+                self.start(socket, peer, None);
+            }
         }
     }
 

@@ -163,6 +163,22 @@ fn answers(operation: &mut Value, components: &Value, path: &str, method: &str) 
     }
     for (status, response) in responses {
         headers(status, response, components);
+        contents(response);
+    }
+}
+
+/// A file is of any type, and its bytes are no list of numbers.
+fn contents(response: &mut Value) {
+    let Some(content) = response.get_mut("content").and_then(Value::as_object_mut) else {
+        return;
+    };
+    if let Some(bytes) = content.remove("application/octet-stream") {
+        content.insert("*/*".to_owned(), bytes);
+    }
+    for (kind, content) in content {
+        if kind == "*/*" || kind.starts_with("image/") {
+            *content = json!({ "schema": { "type": "string", "format": "binary" } });
+        }
     }
 }
 

@@ -15,8 +15,8 @@ use mppeep_core::layered::epoch_board::EpochBoard;
 use mppeep_core::ports::clock::{Clock, Entropy, ManualClock, SeededEntropy, TimeSource};
 use mppeep_core::ports::login_attempts::AttemptLimits;
 use mppeep_core::services::auth::{LoginOutcome, LoginRequest};
-use mppeep_core::services::{Adapters, Context};
 use mppeep_core::services::uploads::Contents;
+use mppeep_core::services::{Adapters, Context};
 use mppeep_files::{FolderStore, ImagePhotoMaker, MagicSniffer};
 use mppeep_http::{AppState, CookieSecurity, EdgeSettings, ServicePorts, Services, Urls, router};
 use mppeep_password::Argon2Hasher;
@@ -250,6 +250,27 @@ impl Client<'_> {
 
     pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
         self.json("POST", path, body).await
+    }
+
+    /// Sends a file with some fields before it.
+    pub(crate) async fn upload(
+        &self,
+        path: &str,
+        fields: &[(&str, &str)],
+        name: &str,
+        content: &str,
+    ) -> Answer {
+        let mut body = String::new();
+        for (field, value) in fields {
+            body.push_str(&format!(
+                "--part\r\ncontent-disposition: form-data; name=\"{field}\"\r\n\r\n{value}\r\n"
+            ));
+        }
+        body.push_str(&format!(
+            "--part\r\ncontent-disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\r\n{content}\r\n--part--\r\n"
+        ));
+        let kind = [("content-type", "multipart/form-data; boundary=part")];
+        self.send("POST", &format!("{API}{path}"), &kind, body).await
     }
 
     pub(crate) async fn patch(&self, path: &str, body: &Value) -> Answer {

@@ -305,8 +305,10 @@ async fn no_query_breaks_a_read() {
             for value in values {
                 let answer = admin.get(&format!("{path}?{name}={value}")).await;
                 if answer.status != 200 {
+                    // There is no photograph, and a document has one version.
+                    let none = path.ends_with("/photo") || path.ends_with("/content");
                     assert!(
-                        matches!(answer.status, 400 | 422),
+                        matches!(answer.status, 400 | 422) || none && answer.status == 404,
                         "{path} {name}={value}: {}",
                         answer.status
                     );
@@ -316,7 +318,7 @@ async fn no_query_breaks_a_read() {
             }
             let twice = admin.get(&format!("{path}?{name}=1&{name}=2")).await;
             assert!(
-                matches!(twice.status, 200 | 422),
+                matches!(twice.status, 200 | 422) || path.ends_with("/photo") && twice.status == 404,
                 "{path} {name}: {}",
                 twice.status
             );

@@ -53,6 +53,10 @@ async fn a_missing_right_is_told_before_a_wrong_body() {
         };
         for body in ["", "{", "{}"] {
             for (who, client) in [("agent", &agent), ("guest", &guest)] {
+                if who == "agent" && path.starts_with("/documents") {
+                    // An agent deposits and corrects documents of his own.
+                    continue;
+                }
                 let kind = [("content-type", "text/plain")];
                 let answer = client
                     .send(&operation.method, &format!("{API}{path}"), &kind, body)

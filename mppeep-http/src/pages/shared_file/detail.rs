@@ -146,12 +146,23 @@ pub(super) async fn show_detail(
     // Looking into a table is noted in the journal, so that it is asked for.
     if asked.apercu.is_some() && page.table {
         match service.preview(&visit.actor, id).await {
-            Ok(preview) => page.preview = preview,
+            Ok(preview) => page.preview = preview.map(even),
             Err(ServiceError::State("unreadable-table")) => page.preview_refused = true,
             Err(other) => return Err(other.into()),
         }
     }
     show(&page)
+}
+
+/// The same with rows of one width, so that they stand in one table.
+fn even(mut preview: Preview) -> Preview {
+    let rows = preview.rows.iter().map(Vec::len);
+    let width = rows.max().unwrap_or_default().max(preview.header.len());
+    preview.header.resize(width, String::new());
+    for row in &mut preview.rows {
+        row.resize(width, String::new());
+    }
+    preview
 }
 
 pub(super) async fn remove_form(visit: Visit, PathId(id): PathId<SharedFileId>) -> Result<Response, Problem> {

@@ -157,13 +157,11 @@ struct Score {
 }
 
 impl Score {
-    #[expect(clippy::cast_precision_loss, reason = "counts of a few seconds")]
     fn rate(&self) -> f64 {
         self.answers as f64 / self.seconds
     }
 
     /// Microseconds of processor for each answer.
-    #[expect(clippy::cast_precision_loss, reason = "counts of a few seconds")]
     fn cost(&self) -> f64 {
         self.ticks as f64 * 10_000.0 / self.answers as f64
     }
@@ -299,7 +297,6 @@ async fn sizes(visitor: &Client, user: &Client, theirs: &Side, contents: &[(Stri
         assert_eq!(answer.header("content-encoding"), Some("gzip"), "{path}");
         let level6 = answer.body.len();
         let (gzip, brotli) = (ours("gzip").await, ours("br").await);
-        #[expect(clippy::cast_precision_loss, reason = "sizes of small files")]
         let share = |bytes: usize| 100.0 * bytes as f64 / level6 as f64;
         println!(
             "{name:<20} {:>10} {level6:>13} {gzip:>7} {:>4.0} % {brotli:>6} {:>4.0} %",

@@ -33,7 +33,6 @@ async fn two_thousand_idle_connections_are_cheap_and_given_back() {
         idle.push(socket);
     }
     let grown = resident_kib(server.id()).saturating_sub(memory);
-    #[expect(clippy::cast_precision_loss, reason = "kibibytes of one process")]
     let each = grown as f64 / f64::from(CROWD);
     println!("{each:.1} KiB for each of {CROWD} idle connections, {grown} KiB in all");
     assert!(each <= MOST_KIB, "{each:.1} KiB for each idle connection");

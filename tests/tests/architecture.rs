@@ -54,7 +54,7 @@ fn is_room(name: &str) -> bool {
 }
 
 /// The rooms that each room may name. Everything else is forbidden.
-const ARROWS: [(&str, &[&str]); 15] = [
+const ARROWS: [(&str, &[&str]); 16] = [
     ("mppeep-core", &[]),
     ("mppeep-conformance", &["mppeep-core"]),
     ("mppeep-store-sqlite", &["mppeep-core"]),

@@ -20,8 +20,8 @@ use super::answers::{
 };
 use super::schema::{List, Query, QueryDate, day};
 use super::settings_wire::{
-    AbsenceSection, CalendarSection, CharterSection, EvaluationSection, FilesSection, MaintenanceSection, MinistrySection,
-    PayrollSection, PersonnelSection, RetirementSection, Section, SecuritySection,
+    AbsenceSection, CalendarSection, CharterSection, EvaluationSection, FilesSection, MaintenanceSection,
+    MinistrySection, PayrollSection, PersonnelSection, RetirementSection, Section, SecuritySection,
 };
 use crate::app::AppState;
 use crate::extract::{CurrentUser, JsonBody, PathId};

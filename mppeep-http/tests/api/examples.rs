@@ -146,7 +146,11 @@ async fn all_examples_of_an_operation_together_are_a_valid_body() {
             _ => None,
         };
         if let Some(state) = state {
-            assert_eq!((answer.status, answer.kind().as_str()), (409, state), "{path}: {text}");
+            assert_eq!(
+                (answer.status, answer.kind().as_str()),
+                (409, state),
+                "{path}: {text}"
+            );
             continue;
         }
         assert!(

@@ -94,10 +94,8 @@ fn parameters(operation: &mut Value) {
         let plain = schema.get("type") == Some(&json!("string"))
             && !schema.contains_key("format")
             && !schema.contains_key("enum");
-        if plain && in_query {
-            if !free {
-                schema.entry("minLength").or_insert(json!(1));
-            }
+        if plain && in_query && !free {
+            schema.entry("minLength").or_insert(json!(1));
         }
     }
 }

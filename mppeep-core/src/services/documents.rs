@@ -10,7 +10,6 @@ use crate::domain::document::{
     ACCEPTED_TYPES, Document, DocumentFields, DocumentInput, DocumentState, DocumentVersion,
 };
 use crate::domain::id::{DocumentId, PersonnelId};
-use crate::domain::notice::NoticeKind;
 use crate::domain::permission::{Action, Actor, Resource};
 use crate::domain::personnel::Personnel;
 use crate::domain::stored_file::{FileName, StoredFile};
@@ -21,7 +20,7 @@ use crate::ports::epochs::Namespace;
 use crate::ports::page::{Page, PageRequest};
 use crate::ports::store::UnitOfWork;
 
-const MADE_WRONG: &[Namespace] = &[Namespace::FILES, Namespace::NOTICES];
+pub(super) const MADE_WRONG: &[Namespace] = &[Namespace::FILES, Namespace::NOTICES];
 
 /// A document with all its contents.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,8 +47,8 @@ impl DocumentView {
 
 /// Documents of the agents' files.
 pub struct DocumentService {
-    context: Arc<Context>,
-    contents: Contents,
+    pub(super) context: Arc<Context>,
+    pub(super) contents: Contents,
 }
 
 impl DocumentService {
@@ -254,159 +253,6 @@ impl DocumentService {
         self.contents.or_discard(kept, stored).await
     }
 
-    /// Corrects what is known of a document.
-    ///
-    /// # Errors
-    /// `Forbidden`, `NotFound`, `Invalid`, `Stale`, `ReadOnlyMode`, `Store`.
-    pub async fn correct(
-        &self,
-        actor: &Actor,
-        id: DocumentId,
-        version: i64,
-        input: &DocumentInput,
-    ) -> Result<Document, ServiceError> {
-        require_all(actor, Resource::Document, Action::Write)?;
-        let fields = self.fields(actor, input, "")?;
-        let mut unit = self.context.begin().await?;
-        let (before, agent) = writable(&mut unit, actor, id, Some(version)).await?;
-        let changed = described_changes(&before.fields.describe(), &fields.describe());
-        if changed.is_empty() {
-            return Ok(before);
-        }
-        let after = Document {
-            fields,
-            version: before.version + 1,
-            updated_at: self.context.now(),
-            ..before
-        };
-        unit.documents().update(&after, None).await?;
-        let line = note(ActivityAction::Updated, &after, &agent, changed);
-        unit.activities()
-            .append(&[self.context.activity(actor, line)])
-            .await?;
-        self.context.commit(unit, MADE_WRONG).await?;
-        Ok(after)
-    }
-
-    /// Validates a document that somebody else deposited, of somebody else's file.
-    ///
-    /// # Errors
-    /// As [`Self::correct`], and `State("own-document")`, `State("document-validated")`.
-    pub async fn validate(
-        &self,
-        actor: &Actor,
-        id: DocumentId,
-        version: i64,
-    ) -> Result<Document, ServiceError> {
-        self.judge(actor, id, version, DocumentState::Validated, None)
-            .await
-    }
-
-    /// Rejects a document, with a reason for who deposited it.
-    ///
-    /// # Errors
-    /// As [`Self::validate`], and `Invalid` on `reason`.
-    pub async fn reject(
-        &self,
-        actor: &Actor,
-        id: DocumentId,
-        version: i64,
-        reason: &str,
-    ) -> Result<Document, ServiceError> {
-        require_all(actor, Resource::Document, Action::Validate)?;
-        let reason = text::line(reason, 300).map_err(|rule| Violations::one("reason", rule))?;
-        self.judge(actor, id, version, DocumentState::Rejected, Some(reason))
-            .await
-    }
-
-    async fn judge(
-        &self,
-        actor: &Actor,
-        id: DocumentId,
-        version: i64,
-        state: DocumentState,
-        reason: Option<String>,
-    ) -> Result<Document, ServiceError> {
-        require_all(actor, Resource::Document, Action::Validate)?;
-        let action = match state {
-            DocumentState::Rejected => ActivityAction::Rejected,
-            _ => ActivityAction::Validated,
-        };
-        let mut unit = self.context.begin().await?;
-        let (before, agent) = find(&mut unit, actor, id).await?;
-        if before.version != version {
-            return Err(ServiceError::Stale);
-        }
-        if before.state == state && state == DocumentState::Validated {
-            return Err(ServiceError::State("document-validated"));
-        }
-        let versions = unit.documents().versions(id).await?;
-        let deposited_by = versions
-            .iter()
-            .find(|version| version.number == before.current)
-            .and_then(|version| version.uploaded_by);
-        let own =
-            actor.personnel == Some(before.personnel) || (actor.user.is_some() && deposited_by == actor.user);
-        if own {
-            return Err(ServiceError::State("own-document"));
-        }
-        let after = Document {
-            state,
-            state_reason: reason,
-            checked_by: actor.user,
-            version: before.version + 1,
-            updated_at: self.context.now(),
-            ..before.clone()
-        };
-        unit.documents().update(&after, None).await?;
-        let reason_of = |document: &Document| ("state_reason", document.state_reason.clone());
-        let changed = described_changes(
-            &[state_change(&before), reason_of(&before)],
-            &[state_change(&after), reason_of(&after)],
-        );
-        let line = note(action, &after, &agent, changed);
-        unit.activities()
-            .append(&[self.context.activity(actor, line)])
-            .await?;
-        // A confidential document is not spoken of to the agent.
-        if !after.fields.confidential {
-            let kind = match state {
-                DocumentState::Rejected => NoticeKind::DocumentRejected,
-                _ => NoticeKind::DocumentValidated,
-            };
-            self.context
-                .tell_agent(
-                    &mut unit,
-                    actor,
-                    after.personnel,
-                    kind,
-                    after.fields.title.clone(),
-                )
-                .await?;
-        }
-        self.context.commit(unit, MADE_WRONG).await?;
-        Ok(after)
-    }
-
-    /// Removes a document with all its contents. An agent may take back what was not validated of his own deposits.
-    ///
-    /// # Errors
-    /// `Forbidden`, `NotFound`, `Stale`, `State("document-validated")`, `ReadOnlyMode`, `Store`.
-    pub async fn remove(&self, actor: &Actor, id: DocumentId, version: i64) -> Result<(), ServiceError> {
-        require(actor, Resource::Document, Action::Write)?;
-        let mut unit = self.context.begin().await?;
-        let (document, agent) = writable(&mut unit, actor, id, Some(version)).await?;
-        let contents = unit.documents().delete(id).await?;
-        unit.stored_files().delete(&contents).await?;
-        let line = note(ActivityAction::Cancelled, &document, &agent, Vec::new());
-        unit.activities()
-            .append(&[self.context.activity(actor, line)])
-            .await?;
-        self.context.commit(unit, MADE_WRONG).await?;
-        self.contents.discard(&contents).await;
-        Ok(())
-    }
-
     /// Opens a content of a document, the present one where no number is given. Reading is noted in the journal.
     ///
     /// # Errors
@@ -438,7 +284,7 @@ impl DocumentService {
         Ok(content)
     }
 
-    fn fields(
+    pub(super) fn fields(
         &self,
         actor: &Actor,
         input: &DocumentInput,
@@ -495,12 +341,12 @@ const fn state_of(validated: bool) -> DocumentState {
     }
 }
 
-fn state_change(document: &Document) -> (&'static str, Option<String>) {
+pub(super) fn state_change(document: &Document) -> (&'static str, Option<String>) {
     ("state", Some(document.state.code().to_owned()))
 }
 
 /// The document, if the actor may see it.
-async fn find(
+pub(super) async fn find(
     unit: &mut Box<dyn UnitOfWork>,
     actor: &Actor,
     id: DocumentId,
@@ -527,7 +373,7 @@ async fn find(
 }
 
 /// The document, if the actor may change it: who may write all documents, any; an agent, his own until it is validated.
-async fn writable(
+pub(super) async fn writable(
     unit: &mut Box<dyn UnitOfWork>,
     actor: &Actor,
     id: DocumentId,
@@ -578,7 +424,12 @@ async fn writable_file(
     }
 }
 
-fn note(action: ActivityAction, document: &Document, agent: &Personnel, changes: Vec<FieldChange>) -> Note {
+pub(super) fn note(
+    action: ActivityAction,
+    document: &Document,
+    agent: &Personnel,
+    changes: Vec<FieldChange>,
+) -> Note {
     Note {
         action,
         entity: EntityKind::Document,

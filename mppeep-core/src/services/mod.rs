@@ -7,6 +7,7 @@ pub mod activity;
 pub mod auth;
 mod context;
 pub mod dashboard;
+mod document_checking;
 pub mod documents;
 mod error;
 pub mod evaluations;

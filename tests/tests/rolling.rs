@@ -22,6 +22,7 @@ use mppeep_tests::agents::agent;
 use mppeep_tests::binary::workspace;
 use mppeep_tests::client::encode_form;
 use mppeep_tests::load::Times;
+use mppeep_tests::processes::eventually;
 use mppeep_tests::server::{DEMO_PASSWORD, demo_email};
 use mppeep_tests::{Backend, Client, Launch, Server, backend};
 use serde_json::Value;
@@ -427,7 +428,9 @@ async fn instances_restarted_one_after_the_other_lose_no_request() {
         let asked = front.send(front.request("GET", "/mppeep/api/v1/session", Some(session), None));
         assert_eq!(asked.await.expect("an answer").1, 200, "a session is lost");
     }
-    assert!(answered(&instances[2]) >= sessions.len());
+    // A line is written a moment after its answer.
+    let stood_in = eventually(PATIENCE, || answered(&instances[2]) >= sessions.len()).await;
+    assert!(stood_in, "{} answers of the third", answered(&instances[2]));
 }
 
 /// A stream of events through nginx, over TLS.

@@ -250,7 +250,6 @@ async fn session(ports: &StorePorts<'_>) -> SessionToken {
         device: "bench".to_owned(),
         address: "203.0.113.7".to_owned(),
         country: None,
-        country: None,
         lifetime: Duration::from_secs(3600),
     };
     ports.sessions.create(new).await.expect("created");

@@ -5,10 +5,10 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use axum::{Extension, Router};
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::Response;
+use axum::{Extension, Router};
 use bytes::Bytes;
 use mppeep_core::domain::permission::Actor;
 use mppeep_core::domain::session::SessionToken;
@@ -62,8 +62,8 @@ use crate::middleware::observe::RequestObserver;
 use crate::middleware::peer::{ClientIpHeader, Network};
 use crate::middleware::session::Authenticate;
 use crate::middleware::{
-    body, compression, context, deadline, forgery, guard, headers, idempotency, limits, negotiate, observe, session,
-    shedding, traffic,
+    body, compression, context, deadline, forgery, guard, headers, idempotency, limits, negotiate, observe,
+    session, shedding, traffic,
 };
 use crate::portraits::Portraits;
 use crate::problem::ErrorPageRenderer;

@@ -62,7 +62,9 @@ fn line(visit: &Visit, notice: &Notice) -> NoticeLine {
         NoticeKind::NewAddress | NoticeKind::PasswordChanged => ("key", Some("/profil".to_owned())),
         NoticeKind::AbsenceRecorded | NoticeKind::AbsenceChanged => ("calendar", own_file(visit, "absences")),
         NoticeKind::EvaluationRecorded => ("star", own_file(visit, "evaluations")),
-        NoticeKind::DocumentValidated | NoticeKind::DocumentRejected => ("document", own_file(visit, "documents")),
+        NoticeKind::DocumentValidated | NoticeKind::DocumentRejected => {
+            ("document", own_file(visit, "documents"))
+        }
         NoticeKind::JobDead => ("alert", Some("/admin/files?state=dead".to_owned())),
     };
     NoticeLine {

@@ -1,9 +1,11 @@
 //! How the server carries out the lists and figures that pages wait for, on as many rows as a large ministry has.
 
 use jiff::civil::{Date, date};
+use mppeep_core::domain::document::DocumentKind;
 use mppeep_core::domain::permission::Scope;
 use mppeep_core::ports::absence::AbsenceFilter;
 use mppeep_core::ports::activity::ActivityFilter;
+use mppeep_core::ports::document::DocumentFilter;
 use mppeep_core::ports::page::{PageRequest, PageStart};
 use mppeep_core::ports::personnel::{FiguresQuery, PersonnelFilter, PersonnelQuery, PersonnelSort};
 use mppeep_core::ports::session::{Created, SessionStore};
@@ -15,7 +17,7 @@ use crate::support::{a_personnel, a_session, a_user, few_connections, personnel_
 
 const TODAY: Date = date(2026, 11, 22);
 
-/// Copies of one file in forty departments, with eight absences and three evaluations each, and a journal.
+/// Copies of one file in forty departments, with eight absences, three evaluations and four documents each, and a journal.
 const MINISTRY: &str = r"
     CREATE FUNCTION n (family integer, number integer) RETURNS uuid IMMUTABLE LANGUAGE sql
     AS $$ SELECT (lpad(to_hex(family), 8, '0') || '-0000-0000-0000-' || lpad(to_hex(number), 12, '0'))::uuid $$;
@@ -51,6 +53,18 @@ const MINISTRY: &str = r"
     SELECT n(7, a), timestamptz '2024-01-01 00:00Z' + a * interval '5 minutes', n(8, a % 20), 'Awa', 'updated',
            'personnel', n(4, 1 + a % 12000), n(4, 1 + a % 12000), 'NOM', '[]', 'nom' || a
     FROM generate_series(1, 200000) AS a;
+    INSERT INTO stored_file
+    SELECT n(9, i), 1000, sha256('x'), 'pdf', timestamptz '2024-01-01 00:00Z' + i * interval '10 minutes'
+    FROM generate_series(1, 48000) AS i;
+    INSERT INTO document (
+        document_id, personnel_id, kind, title, title_key, confidential, state, current, version, created_at, updated_at
+    )
+    SELECT n(10, i), n(4, 1 + i % 12000), (ARRAY['identity_card', 'diploma', 'passport', 'other'])[1 + i / 12000 % 4],
+           'Titre', 'titre', false, 'validated', 1, 1, timestamptz '2024-01-01 00:00Z' + i * interval '10 minutes',
+           clock_timestamp()
+    FROM generate_series(1, 48000) AS i;
+    INSERT INTO document_version (document_id, number, stored_file_id, file_name, uploaded_by_name, uploaded_at)
+    SELECT n(10, i), 1, n(9, i), 'a.pdf', 'Awa', clock_timestamp() FROM generate_series(1, 48000) AS i;
     VACUUM ANALYZE;
 ";
 
@@ -200,6 +214,33 @@ async fn lists_and_figures_of_a_large_ministry_use_their_indexes() {
     let counted = unit.personnel().figures(&figures).await.unwrap();
     assert_eq!(counted.total, 11_400);
     expect("figures", &[]);
+
+    let filter = DocumentFilter {
+        scope: Scope::everything(),
+        with_confidential: true,
+        ..DocumentFilter::default()
+    };
+    let page = PageRequest::first(50);
+    let documents = unit.documents().list(&filter, &page).await.unwrap();
+    assert_eq!((documents.rows.len(), documents.total), (50, 48_000));
+    expect(
+        "the first page of documents",
+        &["document_by_time", "document_version_pkey"],
+    );
+    let own = DocumentFilter {
+        personnel: Some(documents.rows[0].document.personnel),
+        ..filter.clone()
+    };
+    assert_eq!(unit.documents().list(&own, &page).await.unwrap().total, 4);
+    expect("one agent's documents", &["document_of_personnel"]);
+    let mandatory = [DocumentKind::Diploma, DocumentKind::BirthCertificate].into();
+    let missing = unit
+        .documents()
+        .missing(&mandatory, &filter, &page)
+        .await
+        .unwrap();
+    assert_eq!((missing.rows.len(), missing.total), (50, 11_400));
+    expect("who lacks documents", &[]);
     drop(unit);
 
     let mut unit = store.begin().await.unwrap();

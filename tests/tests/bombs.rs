@@ -12,7 +12,7 @@ use mppeep_tests::{Server, html};
 const MEBIBYTE: usize = 1024 * 1024;
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
     encoder.write_all(bytes).expect("memory can be written to");
     encoder.finish().expect("memory can be written to")
 }
@@ -77,7 +77,7 @@ async fn coded_bodies_are_refused() {
 /// An archive of one compressed file that is `size` blanks long.
 fn archive(name: &str, size: usize) -> Vec<u8> {
     let piece = vec![b' '; MEBIBYTE];
-    let mut encoder = DeflateEncoder::new(Vec::new(), Compression::fast());
+    let mut encoder = DeflateEncoder::new(Vec::new(), Compression::best());
     let mut sum = Crc::new();
     for _ in 0..size / MEBIBYTE {
         encoder.write_all(&piece).expect("memory can be written to");

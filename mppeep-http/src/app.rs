@@ -5,10 +5,10 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use axum::Extension;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::Response;
-use axum::{Extension, Router};
 use bytes::Bytes;
 use mppeep_core::domain::permission::Actor;
 use mppeep_core::domain::session::SessionToken;
@@ -49,6 +49,7 @@ use mppeep_core::services::uploads::Contents;
 use mppeep_core::services::users::UserService;
 use mppeep_core::services::{Context, ServiceError};
 use serde_json::Value;
+use tower::ServiceBuilder;
 use utoipa_axum::routes;
 
 use crate::assets;
@@ -68,6 +69,7 @@ use crate::middleware::{
 use crate::portraits::Portraits;
 use crate::problem::ErrorPageRenderer;
 use crate::routes::{LOGIN_PATH, Needs, RouteTable, get, see_other};
+use crate::site::{Files, Site};
 use crate::urls::Urls;
 use crate::{api, pages};
 
@@ -340,13 +342,13 @@ pub fn openapi_json(urls: &Urls) -> String {
     serde_json::to_string_pretty(&openapi(urls)).unwrap_or_default()
 }
 
-/// The application as a service: its routes with every layer around them.
-pub fn router(
+/// The application as a service: static files, and its routes with every layer around them.
+pub fn site(
     state: AppState,
     settings: EdgeSettings,
     limiter: Arc<dyn RateLimiter>,
     entropy: &dyn Entropy,
-) -> Router {
+) -> Site {
     let urls = state.urls.clone();
     let table = table();
     let body_rules = body::BodyRules {
@@ -355,13 +357,14 @@ pub fn router(
     };
     let mut random = [0; 8];
     entropy.fill(&mut random);
-    let contexts = Contexts {
+    let contexts = Arc::new(Contexts {
         urls: urls.clone(),
         trusted: settings.trusted_proxies,
         header: settings.client_ip_header,
         id_prefix: u64::from_le_bytes(random),
         id_next: AtomicU64::new(1),
-    };
+    });
+    let files = Files::new(Arc::clone(&contexts), Arc::clone(&settings.observer));
     let general = limits::GeneralLimits {
         limiter,
         anonymous: settings.anonymous_limit,
@@ -384,24 +387,25 @@ pub fn router(
             .route("/", axum::routing::get(to_start))
             .route(urls.root(), axum::routing::get(to_start));
     }
-    router
-        .with_state(state.clone())
-        .layer(DefaultBodyLimit::disable())
-        .layer(Extension(keys))
-        .layer(from_fn_with_state(Arc::new(traffic), traffic::layer))
-        .layer(from_fn_with_state(Arc::new(general), limits::layer))
-        .layer(from_fn_with_state(sessions, session::layer))
-        .layer(from_fn_with_state(origins, forgery::layer))
-        .layer(from_fn_with_state(Arc::new(body_rules), body::layer))
-        .layer(from_fn_with_state(settings.request_deadline, deadline::layer))
-        .layer(from_fn_with_state(Arc::new(shedding), shedding::layer))
-        .layer(from_fn(guard::request))
-        .layer(from_fn(guard::panics))
-        .layer(from_fn_with_state(error_page, negotiate::layer))
-        .layer(compression::layer())
-        .layer(from_fn(headers::layer))
+    // All of them as one: a router boxes each layer that it is given, and clones with it those inside.
+    let layers = ServiceBuilder::new()
+        .layer(from_fn_with_state(contexts, context::layer))
         .layer(from_fn_with_state(settings.observer, observe::layer))
-        .layer(from_fn_with_state(Arc::new(contexts), context::layer))
+        .layer(from_fn(headers::layer))
+        .layer(compression::layer())
+        .layer(from_fn_with_state(error_page, negotiate::layer))
+        .layer(from_fn(guard::panics))
+        .layer(from_fn(guard::request))
+        .layer(from_fn_with_state(Arc::new(shedding), shedding::layer))
+        .layer(from_fn_with_state(settings.request_deadline, deadline::layer))
+        .layer(from_fn_with_state(Arc::new(body_rules), body::layer))
+        .layer(from_fn_with_state(origins, forgery::layer))
+        .layer(from_fn_with_state(sessions, session::layer))
+        .layer(from_fn_with_state(Arc::new(general), limits::layer))
+        .layer(from_fn_with_state(Arc::new(traffic), traffic::layer))
+        .layer(Extension(keys))
+        .layer(DefaultBodyLimit::disable());
+    Site::new(files, router.with_state(state.clone()).layer(layers))
 }
 
 /// The root: to where the reader may be.

@@ -49,6 +49,11 @@ pub(crate) fn find(path: &str) -> Option<&'static Asset> {
         .and_then(|index| ASSETS.get(index))
 }
 
+/// Every file.
+pub(crate) fn all() -> impl Iterator<Item = &'static Asset> {
+    ASSETS.iter()
+}
+
 /// Answers GET and HEAD for the file `path`, as the client wrote it: an encoded spelling names no file.
 pub(crate) fn serve(path: &str, request: &http::request::Parts) -> Response {
     match find(path) {
@@ -77,7 +82,7 @@ fn version(query: &str) -> Option<&str> {
     query.split('&').find_map(|pair| pair.strip_prefix("v="))
 }
 
-fn respond(asset: &'static Asset, method: &Method, request: &HeaderMap) -> Response {
+pub(crate) fn respond(asset: &'static Asset, method: &Method, request: &HeaderMap) -> Response {
     let modified = UNIX_EPOCH + Duration::from_secs(asset.modified);
     let mut response = Response::new(Body::empty());
     response.extensions_mut().insert(AsItIs);
@@ -160,12 +165,15 @@ fn is_unchanged(request: &HeaderMap, hash: &str, modified: SystemTime) -> bool {
 }
 
 /// The variant that the client prefers; brotli before gzip before none where it does not say.
-fn choose(asset: &'static Asset, request: &HeaderMap) -> (&'static [u8], Option<&'static str>) {
+pub(crate) fn choose(asset: &'static Asset, request: &HeaderMap) -> (&'static [u8], Option<&'static str>) {
     let weights = Weights::read(request);
-    let mut best = (asset.identity, None, weights.of("identity").unwrap_or(1));
-    let mut decided = weights.of("identity").is_some();
-    for (coding, variant) in [("gzip", asset.gzip), ("br", asset.brotli)] {
-        let (Some(bytes), Some(weight)) = (variant, weights.of(coding).or(weights.any)) else {
+    let mut best = (asset.identity, None, weights.identity.unwrap_or(1));
+    let mut decided = weights.identity.is_some();
+    for (coding, variant, weight) in [
+        ("gzip", asset.gzip, weights.gzip),
+        ("br", asset.brotli, weights.brotli),
+    ] {
+        let (Some(bytes), Some(weight)) = (variant, weight.or(weights.any)) else {
             continue;
         };
         // A listed coding beats an identity that is only acceptable by default.
@@ -178,47 +186,53 @@ fn choose(asset: &'static Asset, request: &HeaderMap) -> (&'static [u8], Option<
 }
 
 /// The weights of `Accept-Encoding`, in thousandths.
+#[derive(Default)]
 struct Weights {
-    listed: Vec<(String, u16)>,
+    identity: Option<u16>,
+    gzip: Option<u16>,
+    brotli: Option<u16>,
     any: Option<u16>,
 }
 
 impl Weights {
     fn read(request: &HeaderMap) -> Self {
-        let mut weights = Self {
-            listed: Vec::new(),
-            any: None,
-        };
+        let mut weights = Self::default();
         let parts = request
             .get_all(header::ACCEPT_ENCODING)
             .iter()
             .filter_map(|value| value.to_str().ok());
         for part in parts.flat_map(|value| value.split(',')) {
             let mut fields = part.split(';').map(str::trim);
-            let coding = fields.next().unwrap_or_default().to_ascii_lowercase();
+            let coding = fields.next().unwrap_or_default();
             let weight = fields
                 .find_map(|field| field.strip_prefix("q=").or_else(|| field.strip_prefix("Q=")))
                 .map_or(1000, thousandths);
-            match coding.as_str() {
-                "" => {}
-                "*" => weights.any = Some(weight),
-                "x-gzip" => weights.listed.push(("gzip".to_owned(), weight)),
-                _ => weights.listed.push((coding, weight)),
+            // What is listed twice has the weight that it was given first.
+            if coding == "*" {
+                weights.any.get_or_insert(weight);
+            } else if let Some(slot) = weights.slot(coding) {
+                slot.get_or_insert(weight);
             }
         }
         weights
     }
 
-    /// Whether the content may come as it is.
-    fn takes_identity(&self) -> bool {
-        self.of("identity").or(self.any) != Some(0)
+    fn slot(&mut self, coding: &str) -> Option<&mut Option<u16>> {
+        let is = |name: &str| coding.eq_ignore_ascii_case(name);
+        if is("gzip") || is("x-gzip") {
+            Some(&mut self.gzip)
+        } else if is("br") {
+            Some(&mut self.brotli)
+        } else if is("identity") {
+            Some(&mut self.identity)
+        } else {
+            None
+        }
     }
 
-    fn of(&self, coding: &str) -> Option<u16> {
-        self.listed
-            .iter()
-            .find(|(name, _)| name == coding)
-            .map(|(_, weight)| *weight)
+    /// Whether the content may come as it is.
+    fn takes_identity(&self) -> bool {
+        self.identity.or(self.any) != Some(0)
     }
 }
 

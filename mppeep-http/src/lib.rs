@@ -17,13 +17,15 @@ mod pages;
 mod portraits;
 pub mod problem;
 pub mod routes;
+mod site;
 mod urls;
 
-pub use app::{AppState, EdgeSettings, ServicePorts, Services, openapi, openapi_json, router};
+pub use app::{AppState, EdgeSettings, ServicePorts, Services, openapi, openapi_json, site};
 pub use extract::session_cookie::CookieSecurity;
 pub use health::{ComponentHealth, Readiness};
 pub use letters::FrenchLetters;
 pub use middleware::{
     ClientIpHeader, Network, ObservedRequest, Origin, RequestObserver, Transport, Unobserved,
 };
+pub use site::Site;
 pub use urls::Urls;

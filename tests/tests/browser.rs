@@ -59,7 +59,9 @@ async fn a_morning_of_an_hr_officer() {
     let sheet = browser.path().await;
 
     // Edit
-    browser.click_through("a[href$='/modifier']").await;
+    browser
+        .click_through("a[href$='/modifier']:not([href*='/photo/'])")
+        .await;
     browser.fill("input[name=job_title]", "Cheffe de cabinet").await;
     browser
         .click_through("main form[method=post] button.primary")

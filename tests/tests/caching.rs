@@ -64,6 +64,47 @@ async fn pages_link_files_with_their_hash() {
     assert!(links >= 1, "the page has a style sheet");
 }
 
+/// A file that is asked for plainly is answered before the layers; with a condition that does not hold it goes through
+/// them. Nobody can tell the two apart.
+#[tokio::test]
+async fn the_short_way_answers_like_the_long_one() {
+    let server = Server::start();
+    let visitor = server.visitor();
+    let told = |answer: &Response| -> Vec<(String, String)> {
+        let own = ["date", "x-request-id"];
+        let mut told: Vec<_> = answer
+            .headers
+            .iter()
+            .filter(|(name, _)| !own.contains(&name.as_str()))
+            .map(|(name, value)| (name.to_string(), value.to_str().unwrap_or_default().to_owned()))
+            .collect();
+        told.sort();
+        told
+    };
+    let schemes = [&[][..], &[("x-forwarded-proto", "https")][..]];
+    for accept in [
+        "",
+        "identity",
+        "gzip",
+        "br",
+        "gzip, deflate, br, zstd",
+        "br;q=0.1, gzip",
+        "*;q=0",
+    ] {
+        for scheme in schemes {
+            let mut asked = vec![("accept-encoding", accept)];
+            asked.extend(scheme);
+            let short = with(&visitor, &asked).await.expect(200);
+            asked.push(("if-none-match", "\"another\""));
+            let long = with(&visitor, &asked).await.expect(200);
+            assert_eq!(told(&short), told(&long), "{accept:?} {scheme:?}");
+            assert_eq!(short.body, long.body, "{accept:?}");
+            let (one, other) = (short.header("x-request-id"), long.header("x-request-id"));
+            assert!(one.is_some() && one != other, "{one:?} {other:?}");
+        }
+    }
+}
+
 /// K-07, K-08: by the tag, whether it comes weak, in a list or as a star.
 #[tokio::test]
 async fn a_known_tag_is_not_sent_again() {

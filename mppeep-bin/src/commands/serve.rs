@@ -75,7 +75,7 @@ async fn until_ended(
         ..edge(config)
     };
     let limiter = metrics::limiter(metrics.as_ref(), Arc::clone(&wired.limiter));
-    let router = mppeep_http::router(state.clone(), edge, limiter, &SystemEntropy);
+    let site = mppeep_http::site(state.clone(), edge, limiter, &SystemEntropy);
     let settings = ServerSettings::usual(config.max_connections, config.trusted_proxies.clone());
     let connections = Connections::default();
     if let Some(metrics) = metrics {
@@ -95,7 +95,7 @@ async fn until_ended(
     };
     let endpoint = Endpoint {
         listener: listeners.main,
-        router,
+        site,
         certificates,
         connections,
     };
@@ -121,7 +121,7 @@ fn redirects(
             tracing::info!(%address, to = %to.origin, "redirecting");
             let endpoint = Endpoint {
                 listener,
-                router: server::redirect(&to.origin),
+                site: server::redirect(&to.origin).into(),
                 certificates: None,
                 connections: Connections::default(),
             };

@@ -7,7 +7,6 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use http::{HeaderValue, Request, Response, Version, header};
@@ -17,7 +16,7 @@ use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulConnection;
-use mppeep_http::{Readiness, Transport};
+use mppeep_http::{Readiness, Site, Transport};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
@@ -47,7 +46,7 @@ const PING_PATIENCE: Duration = Duration::from_secs(20);
 
 /// What all connections of a listener share.
 pub(super) struct Shared {
-    pub(super) router: Router,
+    pub(super) site: Site,
     pub(super) readiness: Arc<Readiness>,
     pub(super) tls: Option<TlsAcceptor>,
     pub(super) patience: Patience,
@@ -236,11 +235,16 @@ async fn answer(
     transport: Transport,
     request: Request<Incoming>,
 ) -> Result<Response<AnsweringBody>, Infallible> {
-    let mut request = request.map(Body::new);
-    request.extensions_mut().insert(ConnectInfo(peer));
-    request.extensions_mut().insert(transport);
     let alone = request.version() < Version::HTTP_2;
-    let mut response = shared.router.clone().oneshot(request).await?;
+    let mut response = match shared.site.answer_at_once(&request, peer, transport) {
+        Some(response) => response,
+        None => {
+            let mut request = request.map(Body::new);
+            request.extensions_mut().insert(ConnectInfo(peer));
+            request.extensions_mut().insert(transport);
+            shared.site.clone().oneshot(request).await?
+        }
+    };
     if alone && shared.readiness.is_draining() {
         response
             .headers_mut()

@@ -15,8 +15,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
-use mppeep_http::{Network, Readiness};
+use mppeep_http::{Network, Readiness, Site};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::task::JoinSet;
@@ -106,7 +105,7 @@ fn descriptors() -> usize {
 /// A socket with what is said on it.
 pub(crate) struct Endpoint {
     pub(crate) listener: TcpListener,
-    pub(crate) router: Router,
+    pub(crate) site: Site,
     /// Without one, what is said is not secret.
     pub(crate) certificates: Option<Arc<Certificates>>,
     /// Counts of its connections.
@@ -122,13 +121,13 @@ pub(crate) async fn serve(
 ) {
     let Endpoint {
         listener,
-        router,
+        site,
         certificates,
         connections,
     } = endpoint;
     let mut server = Server {
         shared: Arc::new(Shared {
-            router,
+            site,
             readiness: Arc::clone(&readiness),
             tls: certificates.map(|certificates| certificates.acceptor()),
             patience: settings.patience,

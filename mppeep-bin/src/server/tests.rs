@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
+use axum::Router;
 use axum::body::Body;
 use axum::extract::Request as AxumRequest;
 use axum::routing::{get, post};
@@ -71,7 +72,7 @@ impl Running {
         let readiness = Arc::new(Readiness::new(Arc::new(NoStore)));
         let endpoint = Endpoint {
             listener,
-            router,
+            site: router.into(),
             certificates,
             connections: Connections::default(),
         };

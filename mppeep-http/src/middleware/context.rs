@@ -99,7 +99,19 @@ pub(crate) struct Contexts {
 }
 
 impl Contexts {
-    fn make(
+    /// The context of a request as it was accepted.
+    pub(crate) fn of(&self, request: &Request) -> Arc<RequestContext> {
+        let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+        let secure = request.extensions().get::<Transport>() == Some(&Transport::Tls);
+        Arc::new(self.make(
+            peer.map(|peer| peer.0),
+            secure,
+            request.uri().path(),
+            request.headers(),
+        ))
+    }
+
+    pub(crate) fn make(
         &self,
         peer: Option<SocketAddr>,
         secure: bool,
@@ -185,19 +197,19 @@ pub(crate) async fn layer(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let peer = request
-        .extensions()
-        .get::<ConnectInfo<SocketAddr>>()
-        .map(|peer| peer.0);
-    let secure = request.extensions().get::<Transport>() == Some(&Transport::Tls);
-    let context = Arc::new(contexts.make(peer, secure, request.uri().path(), request.headers()));
+    let context = contexts.of(&request);
     request.extensions_mut().insert(Arc::clone(&context));
     let span = tracing::info_span!("request", request_id = %context.request_id);
     let mut response = next.run(request).instrument(span).await;
+    number(&mut response, &context);
+    response
+}
+
+/// Writes the number of the request into its answer.
+pub(crate) fn number(response: &mut Response, context: &RequestContext) {
     if let Ok(value) = HeaderValue::from_str(&context.request_id) {
         response.headers_mut().insert(REQUEST_ID, value);
     }
-    response
 }
 
 #[cfg(test)]

@@ -31,7 +31,7 @@ pub(crate) async fn request(request: Request, next: Next) -> Response {
     next.run(request).await
 }
 
-fn check(request: &Request) -> Result<(), Problem> {
+pub(crate) fn check<B>(request: &http::Request<B>) -> Result<(), Problem> {
     match *request.method() {
         Method::GET
         | Method::HEAD

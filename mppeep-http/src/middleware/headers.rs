@@ -48,7 +48,7 @@ const OWN: [HeaderName; 3] = [
 ];
 
 /// Two years; only ever said over https (RFC 6797 §7.2).
-const TRANSPORT: HeaderValue = HeaderValue::from_static("max-age=63072000");
+pub(crate) const TRANSPORT: HeaderValue = HeaderValue::from_static("max-age=63072000");
 
 pub(crate) async fn layer(request: Request, next: Next) -> Response {
     let https = request
@@ -60,7 +60,7 @@ pub(crate) async fn layer(request: Request, next: Next) -> Response {
     response
 }
 
-fn write(headers: &mut HeaderMap, https: bool) {
+pub(crate) fn write(headers: &mut HeaderMap, https: bool) {
     for (name, value) in FIXED {
         // A page whose address is a secret says less than this; a file that is shown may do less than a page.
         if OWN.contains(&name) && headers.contains_key(&name) {

@@ -112,6 +112,44 @@ fn name_of(method: &Method) -> &'static str {
     }
 }
 
+/// The template of a route.
+enum Route {
+    Matched(MatchedPath),
+    Named(Arc<str>),
+}
+
+impl Route {
+    fn as_str(&self) -> &str {
+        match self {
+            Self::Matched(path) => path.as_str(),
+            Self::Named(name) => name,
+        }
+    }
+}
+
+/// Tells of a GET request that was answered at once, with a body of that size.
+pub(crate) fn answered(
+    observer: &Arc<dyn RequestObserver>,
+    context: Arc<RequestContext>,
+    route: &Arc<str>,
+    bytes: usize,
+) {
+    observer.began();
+    drop(Record {
+        observer: Arc::clone(observer),
+        span: tracing::info_span!("request", request_id = %context.request_id),
+        context,
+        started: Instant::now(),
+        method: "GET",
+        route: Some(Route::Named(Arc::clone(route))),
+        spent: Arc::default(),
+        status: Some(StatusCode::OK),
+        bytes: u64::try_from(bytes).unwrap_or(u64::MAX),
+        stream: false,
+        complete: true,
+    });
+}
+
 /// What is known of a request; told when it is dropped, whoever drops it.
 struct Record {
     observer: Arc<dyn RequestObserver>,
@@ -119,7 +157,7 @@ struct Record {
     span: tracing::Span,
     started: Instant,
     method: &'static str,
-    route: Option<MatchedPath>,
+    route: Option<Route>,
     spent: Arc<Spent>,
     status: Option<StatusCode>,
     bytes: u64,
@@ -137,7 +175,7 @@ impl Record {
             span: tracing::Span::current(),
             started: Instant::now(),
             method: name_of(request.method()),
-            route: request.extensions().get::<MatchedPath>().cloned(),
+            route: request.extensions().get().cloned().map(Route::Matched),
             spent: Arc::default(),
             status: None,
             bytes: 0,
@@ -193,7 +231,7 @@ impl Drop for Record {
     fn drop(&mut self) {
         let ended = ObservedRequest {
             method: self.method,
-            route: self.route.as_ref().map_or(NO_ROUTE, MatchedPath::as_str),
+            route: self.route.as_ref().map_or(NO_ROUTE, Route::as_str),
             status: self.status.map(|status| status.as_u16()),
             duration: self.started.elapsed(),
             bytes: self.bytes,

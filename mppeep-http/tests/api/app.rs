@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::body::Body;
 use http::{HeaderMap, Method, Request, header};
 use http_body_util::BodyExt as _;
@@ -18,7 +17,7 @@ use mppeep_core::services::auth::{LoginOutcome, LoginRequest};
 use mppeep_core::services::uploads::Contents;
 use mppeep_core::services::{Adapters, Context};
 use mppeep_files::{FolderStore, ImagePhotoMaker, MagicSniffer};
-use mppeep_http::{AppState, CookieSecurity, EdgeSettings, ServicePorts, Services, Urls, router};
+use mppeep_http::{AppState, CookieSecurity, EdgeSettings, ServicePorts, Services, Site, Urls, site};
 use mppeep_password::Argon2Hasher;
 use mppeep_spreadsheet::SpreadsheetFiles;
 use mppeep_store_sqlite::{SqliteOptions, SqliteStore};
@@ -34,7 +33,7 @@ const PASSWORD: &str = "correct horse battery staple";
 
 /// A server with its database.
 pub(crate) struct TestApp {
-    router: Router,
+    site: Site,
     pub(crate) services: Arc<Services>,
     pub(crate) store: Arc<SqliteStore>,
     pub(crate) description: Arc<Description>,
@@ -116,14 +115,14 @@ impl TestApp {
             request_deadline: std::time::Duration::from_secs(30),
             observer: Arc::new(mppeep_http::Unobserved),
         };
-        let router = router(
+        let site = site(
             state,
             settings,
             Arc::new(MemoryRateLimiter::new(time)),
             entropy.as_ref(),
         );
         Self {
-            router,
+            site,
             services,
             store,
             description,
@@ -213,7 +212,7 @@ impl Client<'_> {
             request = request.header(*name, *value);
         }
         let request = request.body(body.into()).unwrap();
-        let response = self.app.router.clone().oneshot(request).await.unwrap();
+        let response = self.app.site.clone().oneshot(request).await.unwrap();
         let status = response.status().as_u16();
         let headers = response.headers().clone();
         let body = response.into_body().collect().await.unwrap().to_bytes().to_vec();
@@ -318,7 +317,7 @@ impl Client<'_> {
             request = request.header(header::COOKIE, cookie);
         }
         let request = request.body(Body::from(fields.to_owned())).unwrap();
-        let response = self.app.router.clone().oneshot(request).await.unwrap();
+        let response = self.app.site.clone().oneshot(request).await.unwrap();
         Answer {
             status: response.status().as_u16(),
             headers: response.headers().clone(),

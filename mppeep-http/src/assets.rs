@@ -103,7 +103,7 @@ pub(crate) fn respond(asset: &'static Asset, method: &Method, request: &HeaderMa
     }
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(asset.mime));
     let whole = asset.identity.len();
-    let plain = Weights::read(request).takes_identity();
+    let plain = takes_identity(request);
     let wanted = if *method == Method::GET && plain {
         Wanted::read(request, whole, modified)
     } else {
@@ -183,6 +183,11 @@ pub(crate) fn choose(asset: &'static Asset, request: &HeaderMap) -> (&'static [u
         }
     }
     (best.0, best.1)
+}
+
+/// Whether the content may come as it is.
+pub(crate) fn takes_identity(request: &HeaderMap) -> bool {
+    Weights::read(request).takes_identity()
 }
 
 /// The weights of `Accept-Encoding`, in thousandths.

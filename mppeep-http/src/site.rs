@@ -154,6 +154,9 @@ impl Files {
             return None;
         }
         let (_, coding) = assets::choose(asset, request.headers());
+        if coding.is_none() && !assets::takes_identity(request.headers()) {
+            return None;
+        }
         let prepared = self.prepared.get(&(asset.path, coding))?;
         let (path, fields) = (request.uri().path(), request.headers());
         let secure = transport == Transport::Tls;

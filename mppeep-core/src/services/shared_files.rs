@@ -17,7 +17,7 @@ use crate::ports::job_queue::Queue;
 use crate::ports::outbox::NewJob;
 use crate::ports::page::{Page, PageRequest};
 use crate::ports::shared_file::SharedFileFilter;
-use crate::ports::spreadsheet::{Sheet, Spreadsheets};
+use crate::ports::spreadsheet::{Sheet, SheetError, Spreadsheets};
 use crate::ports::store::UnitOfWork;
 
 pub(super) const MADE_WRONG: &[Namespace] = &[Namespace::FILES];
@@ -27,6 +27,9 @@ pub const PREVIEW_ROWS: usize = 20;
 
 /// Cells of a row that a preview shows.
 const PREVIEW_CELLS: usize = 30;
+
+/// Size of the largest table that is read, in bytes: as much as an import takes.
+const MOST_TABLE_BYTES: u64 = 25 * 1024 * 1024;
 
 /// How often the reading of a file is tried.
 const MAX_ATTEMPTS: u32 = 4;
@@ -328,11 +331,15 @@ impl SharedFileService {
 
     /// The table that a file is, or why it is none, in French.
     pub(super) async fn sheet(&self, file: &SharedFile) -> Result<Result<Sheet, String>, ServiceError> {
+        if file.file.size > MOST_TABLE_BYTES {
+            let limit_bytes = MOST_TABLE_BYTES;
+            return Ok(Err(SheetError::TooLarge { limit_bytes }.french()));
+        }
         let content = self
             .contents
             .open(file.file.clone(), file.file_name.clone())
             .await?;
-        let bytes = read_whole(content.reader, u64::MAX).await?;
+        let bytes = read_whole(content.reader).await?;
         let spreadsheets = Arc::clone(&self.spreadsheets);
         let name = file.file_name.as_str().to_owned();
         blocking(move || {

@@ -226,11 +226,8 @@ impl From<FileStoreError> for ServiceError {
     }
 }
 
-/// Reads a content whole, when it is not larger than `most` bytes.
-pub(crate) async fn read_whole(mut reader: Box<dyn FileReader>, most: u64) -> Result<Bytes, ServiceError> {
-    if reader.size() > most {
-        return Err(ServiceError::TooLarge { limit_bytes: most });
-    }
+/// Reads a content whole; how large it may be is the caller's business.
+pub(crate) async fn read_whole(mut reader: Box<dyn FileReader>) -> Result<Bytes, ServiceError> {
     let mut whole = BytesMut::with_capacity(usize::try_from(reader.size()).unwrap_or_default());
     loop {
         let part = reader.read(256 * 1024).await?;

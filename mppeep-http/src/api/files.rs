@@ -18,8 +18,8 @@ use super::answers::{
     ApiError, ChangeProblems, DownloadProblems, IfMatch, ListProblems, ReadProblems, UploadProblems, created,
     versioned,
 };
-use super::documents::{known_fields, needed};
 use super::schema::{List, OptionalBody, Query, VersionBody, code_schemas, list_query};
+use super::upload_form::{known_fields, needed};
 use crate::app::AppState;
 use crate::download::{self, As};
 use crate::extract::{CurrentUser, Opened, PathId, UploadForm};

@@ -9,6 +9,7 @@ mod answers;
 mod complete;
 mod dashboard;
 pub(crate) mod docs;
+mod document_wire;
 mod documents;
 mod evaluations;
 mod files;
@@ -23,6 +24,7 @@ mod schema;
 mod session;
 mod settings;
 mod settings_wire;
+mod upload_form;
 mod users;
 
 pub(crate) use complete::complete;

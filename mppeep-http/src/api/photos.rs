@@ -10,8 +10,8 @@ use serde::Deserialize;
 use utoipa_axum::routes;
 
 use super::answers::{ApiError, ChangeProblems, DownloadProblems, UploadProblems};
-use super::documents::{known_fields, needed};
 use super::schema::Query;
+use super::upload_form::{known_fields, needed};
 use crate::app::AppState;
 use crate::download::{self, As};
 use crate::extract::{CurrentUser, Opened, PathId, UploadForm};

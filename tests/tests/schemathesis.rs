@@ -53,7 +53,7 @@ fn judge(server: &Server, session: Option<&Client>, arguments: &[&str]) {
         .current_dir(folder.path())
         .env_remove("PYTHONPATH")
         .env("PYTHONDONTWRITEBYTECODE", "1")
-        .args(["run", &address, "--no-color", "--seed", "2026", "--workers", "2"])
+        .args(["run", &address, "--no-color", "--seed", "2026", "--workers", "1"])
         .args(["--generation-deterministic"])
         .args(["--generation-with-security-parameters", "false"])
         .args(["--continue-on-failure", "--warnings", "off"])

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use mppeep_core::domain::id::UserId;
 use mppeep_core::domain::permission::Actor;
+use mppeep_core::domain::settings::SettingsSection;
 use mppeep_core::domain::shared_file::{SharedFile, SharedFileInput, SharedFileStatus};
 use mppeep_core::domain::user::Role;
 use mppeep_core::layered::worker::{JobHandler, Worker, WorkerSettings};
@@ -109,6 +111,34 @@ async fn a_job_reads_what_was_handed_in() {
         .expect("a table");
     assert_eq!(preview.header, ["A", "B"]);
     assert_eq!(preview.total, 2);
+}
+
+/// A table that no import would take is told to be too large before it fills the memory; the file is kept nevertheless.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_table_that_is_too_large_is_not_read() {
+    let world = World::new().await;
+    let folder = Folder::new();
+    let files = service(&world, &folder);
+    let sdrh = account(world.of_role(Role::Sdrh), 1);
+    let raised = serde_json::json!({ "max_upload_mib": 30 });
+    world
+        .settings
+        .save(&world.chief(), SettingsSection::Files, 0, raised)
+        .await
+        .expect("saved");
+    let mut upload = files.begin_upload(&sdrh, "grand.csv").await.expect("begun");
+    let rows = Bytes::from("a;b\n".repeat(256 * 1024));
+    for _ in 0..26 {
+        upload.write(rows.clone()).await.expect("taken");
+    }
+    let input = SharedFileInput {
+        kind: "budget_data".to_owned(),
+        ..SharedFileInput::default()
+    };
+    let kept = files.hand_in(&sdrh, &input, upload).await.expect("kept");
+    assert_eq!(kept.file.size, 26 * 1024 * 1024);
+    assert_eq!(why(files.preview(&sdrh, kept.id).await), "unreadable-table");
+    assert!(files.open(&sdrh, kept.id).await.is_ok());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

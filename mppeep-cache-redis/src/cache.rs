@@ -10,6 +10,7 @@ use mppeep_core::ports::error::BackendError;
 use redis::Value;
 
 use crate::ADAPTER;
+use crate::doubt::Uncertain;
 use crate::key::EntryKey;
 use crate::link::Link;
 use crate::script;
@@ -54,10 +55,44 @@ impl RedisCache {
         }
     }
 
+    /// Tells the server, which answers again, of the leases that nobody holds.
+    fn give_back_doubtful(&self) {
+        let doubtful = self.link.doubts.to_give_back(Instant::now());
+        if doubtful.is_empty() {
+            return;
+        }
+        let link = self.link.clone();
+        tokio::spawn(async move {
+            for (name, lease) in doubtful {
+                let uncertain = Uncertain::new(&link, &name, &lease);
+                if give_back(&link, &name, &lease).await.is_ok() {
+                    uncertain.is_over();
+                }
+            }
+        });
+    }
+
     fn garbage(&self) -> BackendError {
         self.link.counters.repairs.add();
         corrupt()
     }
+}
+
+async fn give_back(link: &Link, name: &[u8], lease: &FillLease) -> Result<(), BackendError> {
+    let now = now(&link.options.time);
+    let lease = lease_text(lease);
+    let arguments: [&[u8]; 8] = [
+        now.as_bytes(),
+        lease.as_bytes(),
+        b"0",
+        b"",
+        b"",
+        b"0",
+        b"0",
+        SLACK_MILLIS.as_bytes(),
+    ];
+    link.run(&script::FILL, name, &arguments, link.deadline(), |_| Some(()))
+        .await
 }
 
 fn corrupt() -> BackendError {
@@ -73,7 +108,9 @@ impl Cache for RedisCache {
         let lease = new_lease()?;
         let now = now(&self.link.options.time);
         let lease_for = micros(lease_for).to_string();
-        let found = self
+        let nobodys = self.link.doubts.about(&entry.name, Instant::now());
+        let uncertain = Uncertain::new(&self.link, &entry.name, &lease);
+        let answered = self
             .link
             .run(
                 &script::LOOKUP,
@@ -83,17 +120,33 @@ impl Cache for RedisCache {
                     lease_text(&lease).as_bytes(),
                     lease_for.as_bytes(),
                     SLACK_MILLIS.as_bytes(),
+                    nobodys.as_bytes(),
                 ],
                 deadline,
-                |values| found(&entry, lease, values),
+                |values| found(&entry, &lease, values),
             )
-            .await?;
-        match found {
-            Found::Lookup(lookup) => Ok(lookup),
-            Found::Garbage => Err(self.garbage()),
-            Found::Forged(tag) => {
+            .await;
+        match answered {
+            Ok(Found::Lookup(lookup)) => {
+                uncertain.is_over();
+                self.give_back_doubtful();
+                Ok(lookup)
+            }
+            Ok(Found::Garbage) => {
+                uncertain.is_over();
+                Err(self.garbage())
+            }
+            // The lease may have been given with what was forged.
+            Ok(Found::Forged(tag)) => {
                 self.forget(&entry, &tag, deadline).await;
                 Err(corrupt())
+            }
+            Err(error) => {
+                if matches!(error, BackendError::Unavailable { .. }) {
+                    // It certainly did nothing.
+                    uncertain.is_over();
+                }
+                Err(error)
             }
         }
     }
@@ -122,6 +175,10 @@ impl Cache for RedisCache {
         };
         let soft = micros(ttl.soft.min(ttl.hard)).to_string();
         let hard = micros(ttl.hard).to_string();
+        // Who could not fill still holds the lease, and gives it back. Who gives it back is gone.
+        let uncertain = value
+            .is_none()
+            .then(|| Uncertain::new(&self.link, &entry.name, &lease));
         let filled = self
             .link
             .run(
@@ -146,11 +203,14 @@ impl Cache for RedisCache {
                 },
             )
             .await?;
+        if let Some(uncertain) = uncertain {
+            uncertain.is_over();
+        }
         filled.ok_or_else(|| self.garbage())
     }
 }
 
-fn found(entry: &EntryKey, lease: FillLease, values: Vec<Value>) -> Option<Found> {
+fn found(entry: &EntryKey, lease: &FillLease, values: Vec<Value>) -> Option<Found> {
     let mut parts = Vec::with_capacity(3);
     for value in values {
         let Value::BulkString(bytes) = value else {
@@ -161,7 +221,7 @@ fn found(entry: &EntryKey, lease: FillLease, values: Vec<Value>) -> Option<Found
     let mut parts = parts.into_iter();
     let (kind, value, tag) = (parts.next()?, parts.next(), parts.next());
     let lookup = match (kind.as_slice(), value, tag, parts.next()) {
-        (b"M", None, None, None) => Lookup::Miss(lease),
+        (b"M", None, None, None) => Lookup::Miss(lease.clone()),
         (b"B", None, None, None) => Lookup::Busy,
         (b"X", None, None, None) => return Some(Found::Garbage),
         (kind, Some(value), Some(tag), None) => {
@@ -172,7 +232,7 @@ fn found(entry: &EntryKey, lease: FillLease, values: Vec<Value>) -> Option<Found
             match kind {
                 b"F" => Lookup::Fresh(value),
                 b"S" => Lookup::Stale(value, None),
-                b"R" => Lookup::Stale(value, Some(lease)),
+                b"R" => Lookup::Stale(value, Some(lease.clone())),
                 _ => return None,
             }
         }
@@ -197,6 +257,6 @@ fn new_lease() -> Result<FillLease, BackendError> {
     Ok(FillLease(u128::from_le_bytes(random)))
 }
 
-fn lease_text(lease: &FillLease) -> String {
+pub(crate) fn lease_text(lease: &FillLease) -> String {
     format!("{:032x}", lease.0)
 }

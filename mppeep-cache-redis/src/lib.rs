@@ -27,6 +27,7 @@ mod breaker;
 mod buffer;
 mod cache;
 mod call;
+mod doubt;
 mod error;
 mod health;
 mod key;

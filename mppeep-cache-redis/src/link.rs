@@ -10,6 +10,7 @@ use redis::{AsyncConnectionConfig, Client, PushInfo, PushKind};
 use tokio::sync::watch;
 
 use crate::breaker::Breaker;
+use crate::doubt::Doubts;
 use crate::error::{Failure, describe};
 use crate::health::{Counters, LinkState, RedisHealth};
 use crate::options::RedisOptions;
@@ -26,6 +27,7 @@ pub(crate) struct Link {
     pub(crate) options: RedisOptions,
     pub(crate) counters: Counters,
     pub(crate) breaker: Mutex<Breaker>,
+    pub(crate) doubts: Doubts,
     state: Mutex<State>,
     /// Changes with each attempt to connect and with its outcome.
     turns: watch::Sender<u64>,
@@ -100,6 +102,7 @@ impl Link {
             client,
             counters: Counters::default(),
             breaker: Mutex::new(Breaker::new(options.breaker, now)),
+            doubts: Doubts::default(),
             state: Mutex::new(State {
                 current: None,
                 dialling: Dialling::No,

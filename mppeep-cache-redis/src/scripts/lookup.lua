@@ -1,4 +1,5 @@
--- KEYS[1] entry. ARGV: nonce, now in microseconds or empty, new lease, its length in microseconds, slack in milliseconds.
+-- KEYS[1] entry. ARGV: nonce, now in microseconds or empty, new lease, its length in microseconds, slack in milliseconds,
+-- leases that nobody holds.
 -- Fields: v value, g its tag, s and e the soft and the hard end, l the lease, u its end.
 -- Answers nonce, then F value tag | S value tag | R value tag (the lease was taken) | M (taken) | B | X (was garbage).
 local function whole(text)
@@ -25,7 +26,7 @@ if (some_value and not (value and tag and soft and hard)) or (some_lease and not
 end
 local live = value and now < hard
 if live and now < soft then return {ARGV[1], 'F', value, tag} end
-if lease and now < till then
+if lease and now < till and not string.find(ARGV[6], lease, 1, true) then
   if live then return {ARGV[1], 'S', value, tag} end
   return {ARGV[1], 'B'}
 end

@@ -8,6 +8,7 @@
 
 mod answers;
 mod deadlines;
+mod leases;
 mod memory;
 mod mixing;
 mod pubsub;

@@ -129,6 +129,8 @@ pub struct Services {
     pub photos: PhotoService,
     /// Keys of creations.
     pub idempotency: Arc<dyn IdempotencyKeys>,
+    /// Limits on login attempts.
+    pub attempt_limits: AttemptLimits,
 }
 
 /// What the services work with, beside their context.
@@ -213,6 +215,7 @@ impl Services {
             shared_files: files,
             photos: PhotoService::new(shared(), contents, photo_maker),
             idempotency,
+            attempt_limits,
             exports: PersonnelExportService::new(shared(), Arc::clone(&spreadsheets)),
             spreadsheets,
         }

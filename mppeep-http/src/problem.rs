@@ -14,6 +14,7 @@ use mppeep_core::ports::error::{BackendError, StoreError};
 use mppeep_core::services::ServiceError;
 use serde::Serialize;
 
+use crate::middleware::limits::seconds;
 use crate::urls::Urls;
 
 /// Media type of problem documents.
@@ -22,9 +23,8 @@ pub(crate) const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("applicati
 /// Seconds after which a client may ask again when a backend did not answer.
 const UNAVAILABLE_RETRY_SECONDS: u64 = 5;
 
-/// The same while somebody maintains the site, or after too many attempts.
+/// The same while somebody maintains the site.
 const READ_ONLY_RETRY_SECONDS: u64 = 300;
-const ATTEMPTS_RETRY_SECONDS: u64 = 900;
 
 /// What is wrong with one field.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
@@ -368,9 +368,9 @@ impl From<ServiceError> for Problem {
             ServiceError::Stale => Self::stale(),
             ServiceError::Overlap(_) => Self::conflict("absence-overlap")
                 .detail("La période recouvre une autre absence de cet agent."),
-            ServiceError::State("too-many-attempts") => Self::of_status(StatusCode::TOO_MANY_REQUESTS)
+            ServiceError::TooManyAttempts { retry_after } => Self::of_status(StatusCode::TOO_MANY_REQUESTS)
                 .detail("Trop de tentatives. Réessayez plus tard.")
-                .retry_after(ATTEMPTS_RETRY_SECONDS),
+                .retry_after(seconds(retry_after).max(1)),
             ServiceError::State(code) => {
                 let problem = Self::conflict(code);
                 match crate::catalogue::file_refusal(code) {

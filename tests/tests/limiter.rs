@@ -286,16 +286,48 @@ async fn the_refusal_is_structured() {
         .send()
         .await;
     let _problem = blocked.problem(429);
-    let limit = blocked.header("ratelimit").expect("RateLimit");
-    let after = |mark: &str| -> u64 {
-        let rest = limit
-            .split(mark)
-            .nth(1)
-            .unwrap_or_else(|| panic!("{mark} in {limit}"));
-        rest.split(';').next().expect("a part").parse().expect("a number")
-    };
-    assert_eq!(after(";r="), 0);
-    assert!(retry_after(&blocked) >= after(";t="));
+    says_what_is_left("the document", &blocked, "\"login\"");
+    let page = client.login(ADMIN_EMAIL, WRONG).await;
+    says_what_is_left("the page", &page, "\"login\"");
+    // Asking for a new password is counted apart, and told apart.
+    let asked = [("email", ADMIN_EMAIL)];
+    for _ in 0..5 {
+        let _taken = client
+            .post_form("/mppeep/mot-de-passe/oublie", &asked)
+            .await
+            .expect(200);
+    }
+    let blocked = client.post_form("/mppeep/mot-de-passe/oublie", &asked).await;
+    says_what_is_left("the forgotten password", &blocked, "\"password-reset\"");
+    // A wrong present password counts as a failed login.
+    let admin = server.visitor_from("203.0.113.8");
+    let _in = admin.login(ADMIN_EMAIL, ADMIN_PASSWORD).await.expect(303);
+    let change = [
+        ("old_password", WRONG),
+        ("new_password", "Cinq-baobabs-sous-la-pluie-2026"),
+        ("confirmation", "Cinq-baobabs-sous-la-pluie-2026"),
+    ];
+    for _ in 0..5 {
+        let _wrong = admin.post_form("/mppeep/mot-de-passe", &change).await.expect(422);
+    }
+    let blocked = admin.post_form("/mppeep/mot-de-passe", &change).await;
+    says_what_is_left("the present password", &blocked, "\"login\"");
+}
+
+/// A refusal names its rule and what is left by it, and asks to wait at least as long as that says.
+#[track_caller]
+fn says_what_is_left(what: &str, refused: &Response, rule: &str) {
+    let wait = retry_after(refused);
+    let (name, policy) = parts(refused.header("ratelimit-policy").expect("RateLimit-Policy"));
+    assert_eq!(
+        (name.as_str(), policy["q"], policy["w"]),
+        (rule, 5, 900),
+        "{what}"
+    );
+    let (name, state) = parts(refused.header("ratelimit").expect("RateLimit"));
+    assert_eq!((name.as_str(), state["r"]), (rule, 0), "{what}");
+    assert!((1..=900).contains(&state["t"]), "{what}: {state:?}");
+    assert!(wait >= state["t"], "{what}: {wait} s, {state:?}");
 }
 
 /// R-18

@@ -398,7 +398,7 @@ impl AuthService {
     /// end; the one he asks through goes on.
     ///
     /// # Errors
-    /// `Invalid` on `old_password` or `new_password`; `State("too-many-attempts")`; `Store`.
+    /// `Invalid` on `old_password` or `new_password`; `TooManyAttempts`; `Store`.
     pub async fn change_password(
         &self,
         actor: &Actor,
@@ -411,7 +411,7 @@ impl AuthService {
         let who = attempt_of(limit_key, &actor.email);
         let slot = match self.begin(&who).await? {
             Slot::Held { id, .. } => id,
-            Slot::Refused(_) => return Err(ServiceError::State("too-many-attempts")),
+            Slot::Refused(retry_after) => return Err(ServiceError::TooManyAttempts { retry_after }),
         };
         let mut unit = self.context.store().begin_read().await?;
         let credentials = unit.users().credentials_of(id).await?.ok_or_else(not_found)?;

@@ -1,5 +1,7 @@
 //! What a service answers when it does not do what it was asked.
 
+use std::time::Duration;
+
 use crate::domain::absence::Absence;
 use crate::domain::activity::EntityKind;
 use crate::domain::permission::{Action, Resource};
@@ -39,6 +41,12 @@ pub enum ServiceError {
     /// The record is in a state that does not allow this; the code says which.
     #[error("not possible in this state: {0}")]
     State(&'static str),
+    /// Somebody tried too often.
+    #[error("too many attempts")]
+    TooManyAttempts {
+        /// Time after which an attempt is possible again.
+        retry_after: Duration,
+    },
     /// The upload is larger than what is accepted.
     #[error("the upload is larger than {limit_bytes} bytes")]
     TooLarge {

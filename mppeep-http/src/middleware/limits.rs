@@ -6,7 +6,8 @@ use std::time::Duration;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use mppeep_core::ports::login_attempts::AttemptLimits;
 use mppeep_core::ports::rate_limiter::{Decision, Gcra, RateLimiter};
 
 use super::context::{Area, RequestContext};
@@ -60,8 +61,16 @@ pub(crate) async fn layer(
     response
 }
 
+/// Says that somebody tried too often: by what rule, named so, and how long to wait.
+pub(crate) fn refuse_attempts(response: &mut Response, name: &str, limits: &AttemptLimits, wait: Duration) {
+    let wait = seconds(wait).max(1);
+    let headers = response.headers_mut();
+    headers.insert(header::RETRY_AFTER, HeaderValue::from(wait));
+    tell(headers, name, (limits.per_address, limits.window), (0, wait));
+}
+
 /// Whole seconds, rounded up.
-fn seconds(duration: Duration) -> u64 {
+pub(crate) fn seconds(duration: Duration) -> u64 {
     duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
 }
 
@@ -71,14 +80,19 @@ fn announce(headers: &mut HeaderMap, policy: &Gcra, decision: &Decision) {
         return;
     }
     let window = policy.period.saturating_mul(policy.burst) / policy.count.max(1);
-    let name = policy.name;
     let wait = if decision.allowed {
         decision.reset_after
     } else {
         decision.retry_after
     };
-    let policy = format!("\"{name}\";q={};w={}", policy.burst, seconds(window).max(1));
-    let state = format!("\"{name}\";r={};t={}", decision.remaining, seconds(wait));
+    let left = (decision.remaining, seconds(wait));
+    tell(headers, policy.name, (policy.burst, window), left);
+}
+
+/// So many requests in a window, so many of them left, and the seconds until there is another.
+fn tell(headers: &mut HeaderMap, name: &str, (quota, window): (u32, Duration), (left, wait): (u32, u64)) {
+    let policy = format!("\"{name}\";q={quota};w={}", seconds(window).max(1));
+    let state = format!("\"{name}\";r={left};t={wait}");
     for (name, text) in [(POLICY, policy), (STATE, state)] {
         if let Ok(value) = HeaderValue::from_str(&text) {
             headers.insert(name, value);
@@ -235,6 +249,19 @@ mod tests {
             .await
             .unwrap();
         assert_eq!(response.status(), 503);
+    }
+
+    #[test]
+    fn attempts_are_refused_by_a_rule_that_is_told() {
+        let mut response = Response::new(Body::empty());
+        let limits = AttemptLimits::default();
+        refuse_attempts(&mut response, "login", &limits, Duration::from_millis(1_200));
+        let headers = response.headers();
+        assert_eq!(headers[header::RETRY_AFTER], "2");
+        assert_eq!(headers[POLICY], "\"login\";q=5;w=900");
+        assert_eq!(headers[STATE], "\"login\";r=0;t=2");
+        refuse_attempts(&mut response, "login", &limits, Duration::ZERO);
+        assert_eq!(response.headers()[header::RETRY_AFTER], "1");
     }
 
     #[test]

@@ -13,14 +13,14 @@ use mppeep_core::services::account_access::{Asked, Opening};
 use serde::Deserialize;
 
 use super::frame::Frame;
-use super::login::{bare_frame, notice, seconds_of, too_many};
+use super::login::{bare_frame, notice, too_many};
 use super::ui::{ErrorSummary, Field, FormErrors, Notice, Section, Tone};
 use super::visit::show_with;
 use crate::app::AppState;
 use crate::catalogue;
 use crate::extract::{Client, FormFields, QueryParams};
 use crate::letters::CHOOSE_PATH;
-use crate::middleware::ShowsSecret;
+use crate::middleware::{ShowsSecret, limits};
 use crate::problem::Problem;
 use crate::routes::{RouteTable, get, post, see_other};
 
@@ -30,6 +30,9 @@ const ASKED: &str = "Si un compte existe pour cette adresse, un courriel vient d
 /// The page's address holds the secret of the link: pages that it leads to are told the site only. Nothing at all would
 /// make browsers hide where the form comes from, and it would be refused as forged.
 const REFERRER: HeaderValue = HeaderValue::from_static("strict-origin");
+
+/// The limit on requests for a new password, as answers name it.
+const LIMIT: &str = "password-reset";
 
 /// Longest token that is looked at.
 const TOKEN_MAX: usize = 200;
@@ -116,13 +119,11 @@ async fn blocked(
     retry_after: Duration,
     email: &str,
 ) -> Result<Response, Problem> {
-    let seconds = seconds_of(retry_after);
-    let message = notice(Tone::Danger, too_many(seconds));
+    let message = notice(Tone::Danger, too_many(limits::seconds(retry_after)));
     let status = StatusCode::TOO_MANY_REQUESTS;
     let mut response = forgotten_page(state, headers, status, Some(message), email).await?;
-    response
-        .headers_mut()
-        .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    let rule = &state.services.attempt_limits;
+    limits::refuse_attempts(&mut response, LIMIT, rule, retry_after);
     Ok(response)
 }
 

@@ -1,16 +1,18 @@
 //! What somebody may have to do before anything else: choose a password of his own, accept the charter.
 
 use askama::Template;
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
 use mppeep_core::domain::validation::{Rule, Violations};
 use mppeep_core::services::ServiceError;
 
 use super::frame::Frame;
+use super::login::LIMIT;
 use super::ui::{ErrorSummary, Field, FormErrors, Section};
 use super::visit::{Visit, show, show_with};
 use crate::catalogue;
 use crate::extract::{Client, FormFields};
+use crate::middleware::limits;
 use crate::problem::Problem;
 use crate::routes::{RouteTable, get, post};
 
@@ -107,10 +109,14 @@ async fn change_password(visit: Visit, client: Client, fields: FormFields) -> Re
             let errors = password_errors(&violations);
             show_with(StatusCode::UNPROCESSABLE_ENTITY, &password_page(&visit, &errors))
         }
-        Err(ServiceError::State("too-many-attempts")) => {
-            Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, "too-many-attempts")
+        Err(ServiceError::TooManyAttempts { retry_after }) => {
+            let mut response = Problem::new(StatusCode::TOO_MANY_REQUESTS, "too-many-attempts")
                 .detail("Trop de tentatives avec un mot de passe actuel incorrect.")
-                .retry_after(900))
+                .retry_after(limits::seconds(retry_after))
+                .into_response();
+            let rule = &visit.state.services.attempt_limits;
+            limits::refuse_attempts(&mut response, LIMIT, rule, retry_after);
+            Ok(response)
         }
         Err(other) => Err(other.into()),
     }

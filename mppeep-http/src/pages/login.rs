@@ -16,7 +16,7 @@ use super::visit::{show_with, theme_of};
 use crate::app::AppState;
 use crate::catalogue;
 use crate::extract::{Client, CurrentUser, FormFields, MaybeUser, QueryParams, session_cookie};
-use crate::middleware::ShowsSecret;
+use crate::middleware::{ShowsSecret, limits};
 use crate::problem::Problem;
 use crate::routes::{RouteTable, get, post, see_other};
 use crate::urls::Urls;
@@ -24,8 +24,8 @@ use crate::urls::Urls;
 /// Longest wait for what the form would like to show and can do without.
 const PATIENCE: Duration = Duration::from_millis(250);
 
-/// Answers of the login are remembered by nobody and say how long to wait (draft-ietf-httpapi-ratelimit-headers).
-const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+/// The limit on attempts to log in, as answers name it.
+pub(super) const LIMIT: &str = "login";
 
 pub(super) fn routes() -> RouteTable {
     RouteTable::pages()
@@ -184,19 +184,13 @@ async fn log_in(
     }
 }
 
-/// A time to wait in whole seconds, at least one.
-pub(super) fn seconds_of(wait: Duration) -> u64 {
-    (wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1)
-}
-
 async fn blocked(
     state: &AppState,
     headers: &HeaderMap,
     retry_after: Duration,
     next: &str,
 ) -> Result<Response, Problem> {
-    let seconds = seconds_of(retry_after);
-    let text = too_many(seconds);
+    let text = too_many(limits::seconds(retry_after));
     let mut response = if wants_document(headers) {
         Problem::new(StatusCode::TOO_MANY_REQUESTS, "too-many-attempts")
             .detail(text)
@@ -205,12 +199,8 @@ async fn blocked(
         let page = page(state, headers, Some(notice(Tone::Danger, text)), next).await;
         show_with(StatusCode::TOO_MANY_REQUESTS, &page)?
     };
-    response
-        .headers_mut()
-        .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-    if let Ok(value) = HeaderValue::from_str(&format!("\"login\";r=0;t={seconds}")) {
-        response.headers_mut().insert(RATE_LIMIT, value);
-    }
+    let rule = &state.services.attempt_limits;
+    limits::refuse_attempts(&mut response, LIMIT, rule, retry_after);
     Ok(response)
 }
 

@@ -9,6 +9,7 @@ pub mod backend;
 pub mod binary;
 pub mod browser;
 pub mod client;
+pub mod confinement;
 pub mod frames;
 pub mod html;
 pub mod kinds;

@@ -53,14 +53,20 @@ pub fn raise_descriptor_limit() -> u64 {
 /// Resident memory of a process in KiB.
 #[must_use]
 pub fn resident_kib(id: u32) -> u64 {
+    status_kib(id, "VmRSS:")
+}
+
+/// The most that a process has had resident so far, in KiB.
+#[must_use]
+pub fn most_resident_kib(id: u32) -> u64 {
+    status_kib(id, "VmHWM:")
+}
+
+fn status_kib(id: u32, name: &str) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{id}/status")).expect("a live process has a status");
-    let line = status
+    status
         .lines()
-        .find(|line| line.starts_with("VmRSS:"))
-        .expect("VmRSS");
-    line.split_whitespace()
-        .nth(1)
-        .and_then(|kib| kib.parse().ok())
+        .find_map(|line| line.strip_prefix(name)?.split_whitespace().next()?.parse().ok())
         .expect("a number of KiB")
 }
 

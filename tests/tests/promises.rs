@@ -49,4 +49,5 @@ promises! {
     server_killed_under_writers "X-S1";
     two_instances "X-S5";
     sqlite_held "X-S8";
+    little_memory "X-S10";
 }

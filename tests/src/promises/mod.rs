@@ -5,6 +5,7 @@
 //! times as well, and in a test, which takes a few seconds for each and judges counts only.
 
 pub mod load;
+mod memory_rows;
 mod postgres_rows;
 mod process_rows;
 mod redis_rows;
@@ -116,6 +117,7 @@ pub const ROWS: &[Row] = rows! {
     "X-S1" "the server is killed while people write" process_rows::killed_under_writers;
     "X-S5" "two instances" process_rows::two_instances;
     "X-S8" "somebody holds the SQLite file" process_rows::held_file;
+    "X-S10" "there is little memory, and many send large files" memory_rows::little_memory;
 };
 
 /// The row of this name.

@@ -1,6 +1,6 @@
 //! What Redis may do.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mppeep_testbed::{Fault, FaultProxy, Redis, RedisNode};
 
@@ -410,10 +410,12 @@ pub(super) async fn bad_ways(scale: &Scale) -> Report {
         ("refused", Fault::Refuse),
     ];
     for (number, (name, fault)) in ways.into_iter().enumerate() {
+        let begun = Instant::now();
         let leaving = stage::person(&server, "sdrh").await;
         let _warm = leaving.ask("/mppeep/accueil").await;
         let address = format!("198.51.{number}.1");
         Acts::prepare(&server, &address).await;
+        let prepared = begun.elapsed();
         proxy.set(fault).await;
         if fault == Fault::Refuse {
             proxy.reset_connections();
@@ -424,8 +426,13 @@ pub(super) async fn bad_ways(scale: &Scale) -> Report {
         tokio::time::sleep_until(over).await;
         proxy.set(Fault::Pass).await;
         load.part("good again");
-        acts.hold(&mut report, &server, &address).await;
         let used = used_again(&redis).await;
+        let begun = Instant::now();
+        acts.hold(&mut report, &server, &address).await;
+        let looked = begun.elapsed();
+        report.fact(format!(
+            "{name}: prepared in {prepared:.1?}, Redis used again after {used:.1?}, looked at in {looked:.1?}"
+        ));
         report.hold(
             stage::soon(scale, used, BACK),
             format!("after {name} Redis is used again within 5 s"),

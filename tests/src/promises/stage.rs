@@ -15,7 +15,7 @@ use crate::{Backend, Launch, Server, backend, processes};
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How many agents there are to look at.
-const AGENTS: u32 = 200;
+pub(super) const AGENTS: u32 = 200;
 
 /// Those who may open everything that the load asks for.
 const ROLES: [&str; 5] = ["sdrh", "daf", "cs", "sdb", "sdc"];

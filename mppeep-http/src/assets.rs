@@ -43,10 +43,12 @@ include!(concat!(env!("OUT_DIR"), "/assets/table.rs"));
 
 /// The file of that exact path.
 pub(crate) fn find(path: &str) -> Option<&'static Asset> {
-    ASSETS
-        .binary_search_by(|asset| asset.path.cmp(path))
-        .ok()
-        .and_then(|index| ASSETS.get(index))
+    ASSETS.get(place(path)?)
+}
+
+/// Where [`all`] has the file of that exact path.
+pub(crate) fn place(path: &str) -> Option<usize> {
+    ASSETS.binary_search_by(|asset| asset.path.cmp(path)).ok()
 }
 
 /// Every file.
@@ -103,14 +105,14 @@ pub(crate) fn respond(asset: &'static Asset, method: &Method, request: &HeaderMa
     }
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(asset.mime));
     let whole = asset.identity.len();
-    let plain = takes_identity(request);
-    let wanted = if *method == Method::GET && plain {
+    let weights = Weights::read(request);
+    let wanted = if *method == Method::GET && weights.takes_identity() {
         Wanted::read(request, whole, modified)
     } else {
         Wanted::Whole
     };
     let (bytes, coding) = match wanted {
-        Wanted::Whole => choose(asset, request),
+        Wanted::Whole => weights.choose(asset),
         Wanted::Part { first, last } => {
             *response.status_mut() = StatusCode::PARTIAL_CONTENT;
             let place = format!("bytes {first}-{last}/{whole}");
@@ -164,35 +166,9 @@ fn is_unchanged(request: &HeaderMap, hash: &str, modified: SystemTime) -> bool {
         .is_some_and(|since| modified <= since)
 }
 
-/// The variant that the client prefers; brotli before gzip before none where it does not say.
-pub(crate) fn choose(asset: &'static Asset, request: &HeaderMap) -> (&'static [u8], Option<&'static str>) {
-    let weights = Weights::read(request);
-    let mut best = (asset.identity, None, weights.identity.unwrap_or(1));
-    let mut decided = weights.identity.is_some();
-    for (coding, variant, weight) in [
-        ("gzip", asset.gzip, weights.gzip),
-        ("br", asset.brotli, weights.brotli),
-    ] {
-        let (Some(bytes), Some(weight)) = (variant, weight.or(weights.any)) else {
-            continue;
-        };
-        // A listed coding beats an identity that is only acceptable by default.
-        if weight > 0 && (weight >= best.2 || !decided) {
-            best = (bytes, Some(coding), weight);
-            decided = true;
-        }
-    }
-    (best.0, best.1)
-}
-
-/// Whether the content may come as it is.
-pub(crate) fn takes_identity(request: &HeaderMap) -> bool {
-    Weights::read(request).takes_identity()
-}
-
 /// The weights of `Accept-Encoding`, in thousandths.
 #[derive(Default)]
-struct Weights {
+pub(crate) struct Weights {
     identity: Option<u16>,
     gzip: Option<u16>,
     brotli: Option<u16>,
@@ -200,7 +176,7 @@ struct Weights {
 }
 
 impl Weights {
-    fn read(request: &HeaderMap) -> Self {
+    pub(crate) fn read(request: &HeaderMap) -> Self {
         let mut weights = Self::default();
         let parts = request
             .get_all(header::ACCEPT_ENCODING)
@@ -235,8 +211,26 @@ impl Weights {
         }
     }
 
+    /// The variant that the client prefers; brotli before gzip before none where it does not say.
+    pub(crate) fn choose(&self, asset: &'static Asset) -> (&'static [u8], Option<&'static str>) {
+        let mut best = (asset.identity, None, self.identity.unwrap_or(1));
+        let mut decided = self.identity.is_some();
+        for (coding, variant, weight) in [("gzip", asset.gzip, self.gzip), ("br", asset.brotli, self.brotli)]
+        {
+            let (Some(bytes), Some(weight)) = (variant, weight.or(self.any)) else {
+                continue;
+            };
+            // A listed coding beats an identity that is only acceptable by default.
+            if weight > 0 && (weight >= best.2 || !decided) {
+                best = (bytes, Some(coding), weight);
+                decided = true;
+            }
+        }
+        (best.0, best.1)
+    }
+
     /// Whether the content may come as it is.
-    fn takes_identity(&self) -> bool {
+    pub(crate) fn takes_identity(&self) -> bool {
         self.identity.or(self.any) != Some(0)
     }
 }
@@ -370,7 +364,7 @@ mod tests {
             (Some(",,;;q=,"), None),
         ] {
             let headers = accept.map_or_else(HeaderMap::new, |value| request(&[("accept-encoding", value)]));
-            assert_eq!(choose(&SAMPLE, &headers).1, expected, "{accept:?}");
+            assert_eq!(Weights::read(&headers).choose(&SAMPLE).1, expected, "{accept:?}");
         }
     }
 

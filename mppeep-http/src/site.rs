@@ -4,14 +4,13 @@
 //! functions that answer every other question about files. A condition, a range, an odd host, another method: all that is
 //! not plain takes the long way. Either way the request is numbered, observed and logged.
 
-use std::collections::HashMap;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use axum::Router;
-use axum::body::Body;
 use axum::extract::Request;
 use axum::response::Response;
 use axum::routing::future::RouteFuture;
@@ -19,8 +18,8 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, header};
 use tower::Service;
 
-use crate::assets::{self, Asset};
-use crate::middleware::context::{self, Contexts, Transport};
+use crate::assets::{self, Asset, Weights};
+use crate::middleware::context::{self, Contexts, REQUEST_ID, Transport};
 use crate::middleware::observe::{self, RequestObserver};
 use crate::middleware::{guard, headers};
 
@@ -67,8 +66,8 @@ impl Site {
         request: &http::Request<B>,
         peer: SocketAddr,
         transport: Transport,
-    ) -> Option<Response> {
-        self.files.as_ref()?.answer(request, Some(peer), transport)
+    ) -> Option<http::Response<Bytes>> {
+        self.files.as_ref()?.answer(request, peer, transport)
     }
 }
 
@@ -86,25 +85,33 @@ impl Service<Request> for Site {
     }
 }
 
-/// An answer without what differs from request to request.
+/// The answers to who asks for one file in one coding, but for what differs from request to request.
 struct Prepared {
     head: HeaderMap,
+    /// The same for who came by https.
+    secure_head: HeaderMap,
     body: Bytes,
 }
 
 impl Prepared {
-    /// The answer to who accepts that coding alone.
+    /// The answers to who accepts that coding alone.
     fn of(asset: &'static Asset, coding: Option<&'static str>) -> Self {
         let mut asked = HeaderMap::new();
         if let Some(coding) = coding {
             asked.insert(header::ACCEPT_ENCODING, HeaderValue::from_static(coding));
         }
-        let (parts, _) = assets::respond(asset, &Method::GET, &asked).into_parts();
-        let mut head = parts.headers;
-        headers::write(&mut head, false);
+        let head = |https| {
+            let (parts, _) = assets::respond(asset, &Method::GET, &asked).into_parts();
+            let mut head = parts.headers;
+            headers::write(&mut head, https);
+            // The place of the number of each request.
+            head.insert(REQUEST_ID, HeaderValue::from_static("-"));
+            head
+        };
         Self {
-            head,
-            body: Bytes::from_static(assets::choose(asset, &asked).0),
+            head: head(false),
+            secure_head: head(true),
+            body: Bytes::from_static(Weights::read(&asked).choose(asset).0),
         }
     }
 }
@@ -114,18 +121,17 @@ pub(crate) struct Files {
     contexts: Arc<Contexts>,
     observer: Arc<dyn RequestObserver>,
     /// How the route is called in the log and the metrics.
-    route: Arc<str>,
-    /// By path and coding.
-    prepared: HashMap<(&'static str, Option<&'static str>), Prepared>,
+    route: String,
+    /// In the order of the files; as they are, as gzip, as brotli.
+    prepared: Vec<(&'static Asset, [Prepared; 3])>,
 }
 
 impl Files {
     pub(crate) fn new(contexts: Arc<Contexts>, observer: Arc<dyn RequestObserver>) -> Self {
         let codings = [None, Some("gzip"), Some("br")];
-        let prepared = assets::all()
-            .flat_map(|asset| codings.map(|coding| ((asset.path, coding), Prepared::of(asset, coding))));
+        let prepared = assets::all().map(|asset| (asset, codings.map(|coding| Prepared::of(asset, coding))));
         Self {
-            route: contexts.urls.path("/static/{*path}").into(),
+            route: contexts.urls.path("/static/{*path}"),
             prepared: prepared.collect(),
             contexts,
             observer,
@@ -135,17 +141,17 @@ impl Files {
     fn answer<B>(
         &self,
         request: &http::Request<B>,
-        peer: Option<SocketAddr>,
+        peer: SocketAddr,
         transport: Transport,
-    ) -> Option<Response> {
+    ) -> Option<http::Response<Bytes>> {
         if *request.method() != Method::GET {
             return None;
         }
-        let path = self.contexts.urls.below_root(request.uri().path())?;
-        let asset = assets::find(path.strip_prefix("/static/")?)?;
-        let plain = CONDITIONS
-            .iter()
-            .all(|name| !request.headers().contains_key(name));
+        let started = Instant::now();
+        let (path, fields) = (request.uri().path(), request.headers());
+        let file = self.contexts.urls.below_root(path)?.strip_prefix("/static/")?;
+        let (asset, [identity, gzip, brotli]) = self.prepared.get(assets::place(file)?)?;
+        let plain = CONDITIONS.iter().all(|name| !fields.contains_key(name));
         let current = request
             .uri()
             .query()
@@ -153,22 +159,33 @@ impl Files {
         if !plain || !current || guard::check(request).is_err() {
             return None;
         }
-        let (_, coding) = assets::choose(asset, request.headers());
-        if coding.is_none() && !assets::takes_identity(request.headers()) {
-            return None;
-        }
-        let prepared = self.prepared.get(&(asset.path, coding))?;
-        let (path, fields) = (request.uri().path(), request.headers());
-        let secure = transport == Transport::Tls;
-        let context = Arc::new(self.contexts.make(peer, secure, path, fields));
-        let mut response = Response::new(Body::from(prepared.body.clone()));
-        let head = response.headers_mut();
-        head.clone_from(&prepared.head);
-        if context.https {
-            head.insert(header::STRICT_TRANSPORT_SECURITY, headers::TRANSPORT);
-        }
-        context::number(&mut response, &context);
-        observe::answered(&self.observer, context, &self.route, prepared.body.len());
+        let weights = Weights::read(fields);
+        let prepared = match weights.choose(asset).1 {
+            Some("br") => brotli,
+            Some(_) => gzip,
+            None if weights.takes_identity() => identity,
+            None => return None,
+        };
+        let caller = self
+            .contexts
+            .caller(Some(peer), transport == Transport::Tls, fields);
+        let number = self.contexts.number(&caller);
+        let head = if caller.https {
+            &prepared.secure_head
+        } else {
+            &prepared.head
+        };
+        let mut response = http::Response::new(prepared.body.clone());
+        *response.headers_mut() = head.clone();
+        context::write_number(response.headers_mut(), number.as_str());
+        let context = || self.contexts.context(&caller, &number, path);
+        observe::answered(
+            &*self.observer,
+            &self.route,
+            prepared.body.len(),
+            started,
+            context,
+        );
         Some(response)
     }
 }

@@ -1,6 +1,8 @@
 //! What is counted of requests, as they happen.
 
+use std::collections::HashMap;
 use std::fmt::Debug;
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use mppeep_http::{ObservedRequest, RequestObserver};
 use prometheus_client::encoding::EncodeLabelSet;
@@ -42,11 +44,27 @@ impl MetricConstructor<Histogram> for Durations {
     }
 }
 
+/// What is counted of one route and method, found without looking through all that is counted.
+#[derive(Debug, Clone)]
+struct OfRoute {
+    duration: Histogram,
+    /// By class of status, in the order of [`CLASSES`].
+    answered: [OnceLock<Counter>; CLASSES.len()],
+}
+
+/// What is counted of the methods of one route.
+type Methods = Vec<(&'static str, Arc<OfRoute>)>;
+
+/// Classes of status; `gone` when there was no answer.
+const CLASSES: [&str; 6] = ["gone", "1xx", "2xx", "3xx", "4xx", "5xx"];
+
 /// Counts of requests. Their labels are templates of routes and a few words, so that nobody can make new ones.
 #[derive(Debug)]
 pub(super) struct Requests {
     answered: Family<Answered, Counter>,
     duration: Family<Route, Histogram, Durations>,
+    /// By route, then method.
+    known: RwLock<HashMap<String, Methods>>,
     in_flight: Gauge,
     shed: Counter,
     cut: Counter,
@@ -60,6 +78,7 @@ impl Requests {
         let requests = Self {
             answered: Family::default(),
             duration: Family::new_with_constructor(Durations),
+            known: RwLock::default(),
             in_flight: Gauge::default(),
             shed: Counter::default(),
             cut: Counter::default(),
@@ -112,6 +131,44 @@ impl Requests {
     }
 }
 
+impl Requests {
+    fn of_route(&self, method: &'static str, route: &str) -> Arc<OfRoute> {
+        let find = |methods: &Methods| {
+            let mut methods = methods.iter();
+            let found = methods.find(|(other, _)| *other == method)?;
+            Some(Arc::clone(&found.1))
+        };
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = known.get(route).and_then(find) {
+            return found;
+        }
+        drop(known);
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        let methods = known.entry(route.to_owned()).or_default();
+        find(methods).unwrap_or_else(|| {
+            let labels = Route {
+                method,
+                route: route.to_owned(),
+            };
+            let made = Arc::new(OfRoute {
+                duration: self.duration.get_or_create(&labels).clone(),
+                answered: Default::default(),
+            });
+            methods.push((method, Arc::clone(&made)));
+            made
+        })
+    }
+
+    fn counter(&self, request: &ObservedRequest<'_>, status: &'static str) -> Counter {
+        let labels = Answered {
+            method: request.method,
+            route: request.route.to_owned(),
+            status,
+        };
+        self.answered.get_or_create(&labels).clone()
+    }
+}
+
 impl RequestObserver for Requests {
     fn began(&self) {
         self.in_flight.inc();
@@ -123,34 +180,17 @@ impl RequestObserver for Requests {
         if request.cut {
             self.cut.inc();
         }
-        let route = Route {
-            method: request.method,
-            route: request.route.to_owned(),
-        };
+        let of_route = self.of_route(request.method, request.route);
         if request.status.is_some() && !request.stream {
-            let seconds = request.duration.as_secs_f64();
-            self.duration.get_or_create(&route).observe(seconds);
+            of_route.duration.observe(request.duration.as_secs_f64());
         }
-        let answered = Answered {
-            method: route.method,
-            route: route.route,
-            status: class(request.status),
-        };
-        self.answered.get_or_create(&answered).inc();
+        let class = usize::from(request.status.map_or(0, |status| status / 100)).min(CLASSES.len() - 1);
+        if let (Some(slot), Some(status)) = (of_route.answered.get(class), CLASSES.get(class)) {
+            slot.get_or_init(|| self.counter(request, status)).inc();
+        }
     }
 
     fn shed(&self) {
         self.shed.inc();
-    }
-}
-
-fn class(status: Option<u16>) -> &'static str {
-    match status.map(|status| status / 100) {
-        Some(1) => "1xx",
-        Some(2) => "2xx",
-        Some(3) => "3xx",
-        Some(4) => "4xx",
-        Some(_) => "5xx",
-        None => "gone",
     }
 }

@@ -29,9 +29,9 @@ struct State {
     changes: u64,
     /// Requests being answered; more than one only over HTTP/2.
     running: u32,
-    /// Answers that have a piece more than their reader takes.
+    /// Answers that have a piece more than their reader takes; counted over HTTP/2 only.
     unread: u32,
-    /// When a reader last took something.
+    /// When a reader last took something; noted over HTTP/2 only.
     taken: Instant,
     /// Whether requests share the connection (HTTP/2).
     shared: bool,
@@ -98,7 +98,9 @@ impl Activity {
     /// The reader took bytes of an answer.
     pub(super) fn took(&self) {
         let mut state = self.state();
-        state.taken = Instant::now();
+        if state.shared {
+            state.taken = Instant::now();
+        }
         if state.phase == Phase::Idle {
             // The rest of an answer that was handed over whole.
             state.enter(Phase::Idle);
@@ -121,6 +123,7 @@ impl Activity {
         }
     }
 
+    /// A piece of an answer is given to a connection that requests share.
     fn hand_over(&self) {
         let mut state = self.state();
         state.unread += 1;
@@ -184,19 +187,30 @@ impl Drop for Answering {
     }
 }
 
+/// Where the bytes of an answer come from.
+pub(super) enum Content {
+    /// They are at hand.
+    Whole(Bytes),
+    /// They come as they are made.
+    Pieces(axum::body::Body),
+}
+
 /// An answer's body, which keeps its connection busy until it is sent.
 pub(super) struct AnsweringBody {
-    body: axum::body::Body,
+    content: Content,
     /// A piece was given, and the next one has not been asked for.
     unread: bool,
+    /// Whether requests share the connection.
+    shared: bool,
     answering: Answering,
 }
 
 impl AnsweringBody {
-    pub(super) fn new(body: axum::body::Body, answering: Answering) -> Self {
+    pub(super) fn new(content: Content, shared: bool, answering: Answering) -> Self {
         Self {
-            body,
+            content,
             unread: false,
+            shared,
             answering,
         }
     }
@@ -224,8 +238,12 @@ impl HttpBody for AnsweringBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         self.was_read();
-        let polled = Pin::new(&mut self.body).poll_frame(cx);
-        if matches!(polled, Poll::Ready(Some(Ok(_)))) {
+        let polled = match &mut self.content {
+            Content::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
+            Content::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
+            Content::Pieces(body) => Pin::new(body).poll_frame(cx),
+        };
+        if self.shared && matches!(polled, Poll::Ready(Some(Ok(_)))) {
             self.unread = true;
             self.answering.0.hand_over();
         }
@@ -233,10 +251,16 @@ impl HttpBody for AnsweringBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        match &self.content {
+            Content::Whole(bytes) => bytes.is_empty(),
+            Content::Pieces(body) => body.is_end_stream(),
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        match &self.content {
+            Content::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Content::Pieces(body) => body.size_hint(),
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::fmt::Display;
+use std::future::{Ready, ready};
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -9,6 +10,8 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::ConnectInfo;
+use futures_util::future::Either;
+
 use http::{HeaderValue, Request, Response, Version, header};
 use hyper::body::Incoming;
 use hyper::rt::{Read, Write};
@@ -22,12 +25,11 @@ use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt as _;
 
-use super::activity::{Activity, Answering, AnsweringBody, Phase};
+use super::activity::{Activity, Answering, AnsweringBody, Content, Phase};
 use super::socket::{Patience, PatientSocket};
 use super::tls;
 
-/// Fields and bytes of a request's head; more gives 431.
-const MOST_HEADERS: usize = 96;
+/// Bytes of a request's head; more gives 431, as do more than a hundred fields over HTTP/1.1 (hyper's own bound).
 const MOST_HEAD_BYTES: usize = 32 * 1024;
 const BUFFER_BYTES: usize = 64 * 1024;
 
@@ -154,7 +156,6 @@ where
     http1::Builder::new()
         .half_close(true)
         .header_read_timeout(None)
-        .max_headers(MOST_HEADERS)
         .max_header_size(MOST_HEAD_BYTES)
         .max_buf_size(BUFFER_BYTES)
         .serve_connection(io, service)
@@ -205,26 +206,36 @@ async fn stuck(activity: &Activity, patience: Duration) {
     }
 }
 
+/// What a request waits for; an answer at hand is not boxed.
+type Answer = Either<
+    Ready<Result<Response<AnsweringBody>, Infallible>>,
+    Pin<Box<dyn Future<Output = Result<Response<AnsweringBody>, Infallible>> + Send>>,
+>;
+
 fn service(
     shared: &Arc<Shared>,
     activity: &Arc<Activity>,
     peer: SocketAddr,
     transport: Transport,
-) -> impl hyper::service::HttpService<
-    Incoming,
-    ResBody = AnsweringBody,
-    Error = Infallible,
-    Future: Send + 'static,
-> + use<> {
+) -> impl hyper::service::HttpService<Incoming, ResBody = AnsweringBody, Error = Infallible, Future = Answer> + use<>
+{
     let (shared, activity) = (Arc::clone(shared), Arc::clone(activity));
-    service_fn(move |request| {
-        answer(
-            Arc::clone(&shared),
-            Answering::new(Arc::clone(&activity)),
-            peer,
-            transport,
-            request,
-        )
+    service_fn(move |request| -> Answer {
+        let answering = Answering::new(Arc::clone(&activity));
+        match shared.site.answer_at_once(&request, peer, transport) {
+            Some(response) => {
+                let response = response.map(Content::Whole);
+                let answer = last_if_draining(&shared, request.version(), response, answering);
+                Either::Left(ready(Ok(answer)))
+            }
+            None => Either::Right(Box::pin(answer(
+                Arc::clone(&shared),
+                answering,
+                peer,
+                transport,
+                request,
+            ))),
+        }
     })
 }
 
@@ -235,20 +246,31 @@ async fn answer(
     transport: Transport,
     request: Request<Incoming>,
 ) -> Result<Response<AnsweringBody>, Infallible> {
-    let alone = request.version() < Version::HTTP_2;
-    let mut response = match shared.site.answer_at_once(&request, peer, transport) {
-        Some(response) => response,
-        None => {
-            let mut request = request.map(Body::new);
-            request.extensions_mut().insert(ConnectInfo(peer));
-            request.extensions_mut().insert(transport);
-            shared.site.clone().oneshot(request).await?
-        }
-    };
+    let version = request.version();
+    let mut request = request.map(Body::new);
+    request.extensions_mut().insert(ConnectInfo(peer));
+    request.extensions_mut().insert(transport);
+    let response = shared.site.clone().oneshot(request).await?;
+    Ok(last_if_draining(
+        &shared,
+        version,
+        response.map(Content::Pieces),
+        answering,
+    ))
+}
+
+/// The answer as the connection sends it; over HTTP/1.1 it says that it is the last one when the server is about to end.
+fn last_if_draining(
+    shared: &Shared,
+    version: Version,
+    mut response: Response<Content>,
+    answering: Answering,
+) -> Response<AnsweringBody> {
+    let alone = version < Version::HTTP_2;
     if alone && shared.readiness.is_draining() {
         response
             .headers_mut()
             .insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
-    Ok(response.map(|body| AnsweringBody::new(body, answering)))
+    response.map(|content| AnsweringBody::new(content, !alone, answering))
 }

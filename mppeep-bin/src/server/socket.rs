@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep};
 
 use super::activity::{Activity, Phase};
 
@@ -34,7 +34,10 @@ pub(super) struct PatientSocket {
     socket: TcpStream,
     activity: Arc<Activity>,
     patience: Patience,
+    /// The last change of phase that was seen, and until when that phase may last.
     seen: u64,
+    deadline: Option<Instant>,
+    /// Rings at the deadline or before.
     reading: Option<Pin<Box<Sleep>>>,
     writing: Option<Pin<Box<Sleep>>>,
 }
@@ -46,29 +49,48 @@ impl PatientSocket {
             activity,
             patience,
             seen: 0,
+            deadline: None,
             reading: None,
             writing: None,
         }
     }
 
-    /// Arms the clock of the present phase, if the phase has changed.
+    /// Notes until when the present phase may last, if the phase has changed. A clock that is to ring earlier than that goes
+    /// on: it is set anew when it rings, which is seldom, and not with each request.
     fn arm(&mut self) {
         let (changes, phase, since) = self.activity.now();
         if changes == self.seen {
             return;
         }
         self.seen = changes;
-        let allowed = match phase {
-            Phase::Head => Some(self.patience.head),
-            Phase::Idle => Some(self.patience.idle),
+        self.deadline = match phase {
+            Phase::Head => Some(since + self.patience.head),
+            Phase::Idle => Some(since + self.patience.idle),
             Phase::Busy => None,
         };
-        let deadline = allowed.map(|allowed| since + allowed);
-        match (deadline, &mut self.reading) {
-            (Some(deadline), Some(sleep)) => sleep.as_mut().reset(deadline),
-            (Some(deadline), none) => *none = Some(Box::pin(tokio::time::sleep_until(deadline))),
-            (None, some) => *some = None,
+        match (self.deadline, &mut self.reading) {
+            (Some(deadline), Some(sleep)) if deadline < sleep.deadline() => sleep.as_mut().reset(deadline),
+            (Some(deadline), none @ None) => *none = Some(Box::pin(tokio::time::sleep_until(deadline))),
+            _ => {}
         }
+    }
+
+    /// Whether the present phase has lasted longer than it may.
+    fn is_late(&mut self, cx: &mut Context<'_>) -> bool {
+        let Some(sleep) = &mut self.reading else {
+            return false;
+        };
+        while sleep.as_mut().poll(cx).is_ready() {
+            match self.deadline {
+                Some(deadline) if deadline > sleep.deadline() => sleep.as_mut().reset(deadline),
+                Some(_) => return true,
+                None => {
+                    self.reading = None;
+                    return false;
+                }
+            }
+        }
+        false
     }
 
     /// Notes whether the peer takes what is written.
@@ -109,11 +131,7 @@ impl AsyncRead for PatientSocket {
             }
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
             Poll::Pending => {
-                let expired = this
-                    .reading
-                    .as_mut()
-                    .is_some_and(|sleep| sleep.as_mut().poll(cx).is_ready());
-                if expired {
+                if this.is_late(cx) {
                     Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
                 } else {
                     Poll::Pending

@@ -1,6 +1,6 @@
 //! Who asks, through what, under which number; and the request's span in the log.
 
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -15,6 +15,12 @@ use crate::urls::Urls;
 
 /// The header that carries the request's number.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// What a trusted peer may tell of a request, besides its client's address.
+const CF_RAY: HeaderName = HeaderName::from_static("cf-ray");
+const CF_COUNTRY: HeaderName = HeaderName::from_static("cf-ipcountry");
+const CF_VISITOR: HeaderName = HeaderName::from_static("cf-visitor");
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 /// How a request came to this server; whoever accepts connections puts it into the request's extensions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,33 +124,52 @@ impl Contexts {
         path: &str,
         headers: &HeaderMap,
     ) -> RequestContext {
-        let peer = peer.map_or(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), |peer| {
-            peer.ip().to_canonical()
-        });
-        let trusted = self.trusted.iter().any(|network| network.contains(peer));
-        let named = self
-            .header
-            .name()
-            .filter(|_| trusted)
-            .and_then(|name| only(headers, name));
-        let client = named
-            .and_then(|text| text.trim().parse::<IpAddr>().ok())
-            .map_or(peer, |address| address.to_canonical());
-        let believed = |name: &str| only(headers, name).filter(|_| trusted);
-        let cf_ray = believed("cf-ray").and_then(ray);
-        let request_id = cf_ray.clone().unwrap_or_else(|| {
-            let number = self.id_next.fetch_add(1, Ordering::Relaxed);
-            format!("{:012x}-{number:08x}", self.id_prefix & 0xffff_ffff_ffff)
-        });
+        let caller = self.caller(peer, secure, headers);
+        self.context(&caller, &self.number(&caller), path)
+    }
+
+    /// Reads who asks.
+    pub(crate) fn caller<'a>(
+        &self,
+        peer: Option<SocketAddr>,
+        secure: bool,
+        headers: &'a HeaderMap,
+    ) -> Caller<'a> {
+        let peer = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip().to_canonical());
+        let mut caller = Caller {
+            client: peer,
+            ray: None,
+            country: None,
+            https: secure,
+        };
+        if self.trusted.iter().any(|network| network.contains(peer)) {
+            let named = self.header.name().and_then(|name| only(headers, &name));
+            if let Some(address) = named.and_then(|text| text.trim().parse::<IpAddr>().ok()) {
+                caller.client = address.to_canonical();
+            }
+            caller.ray = only(headers, &CF_RAY).filter(|text| is_ray(text));
+            caller.country = only(headers, &CF_COUNTRY).filter(|text| is_country(text));
+            caller.https = forwarded_https(headers).unwrap_or(secure);
+        }
+        caller
+    }
+
+    /// The number of a request: the next one, unless it has one.
+    pub(crate) fn number<'a>(&self, caller: &Caller<'a>) -> Number<'a> {
+        caller.ray.map_or_else(
+            || Number::own(self.id_prefix, self.id_next.fetch_add(1, Ordering::Relaxed)),
+            Number::Ray,
+        )
+    }
+
+    /// What is known of a request whose number is known already.
+    pub(crate) fn context(&self, caller: &Caller<'_>, number: &Number<'_>, path: &str) -> RequestContext {
         RequestContext {
-            request_id,
-            client,
-            cf_ray,
-            country: believed("cf-ipcountry").and_then(country),
-            https: Some(headers)
-                .filter(|_| trusted)
-                .and_then(forwarded_https)
-                .unwrap_or(secure),
+            request_id: number.as_str().to_owned(),
+            client: caller.client,
+            cf_ray: caller.ray.map(str::to_owned),
+            country: caller.country.map(str::to_owned),
+            https: caller.https,
             area: Area::of(&self.urls, path),
             urls: self.urls.clone(),
             user: OnceLock::new(),
@@ -152,8 +177,45 @@ impl Contexts {
     }
 }
 
+/// Who asks, as far as the connection and the fields of a trusted peer tell.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Caller<'a> {
+    client: IpAddr,
+    ray: Option<&'a str>,
+    country: Option<&'a str>,
+    pub(crate) https: bool,
+}
+
+/// The number of a request.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Number<'a> {
+    /// Cloudflare's.
+    Ray(&'a str),
+    /// Made here: twelve digits of the process, ten of the request, both hexadecimal.
+    Own([u8; 23]),
+}
+
+impl Number<'_> {
+    fn own(process: u64, request: u64) -> Self {
+        let mut text = [b'-'; 23];
+        for (digits, number) in [(0..12, process), (13..23, request)] {
+            for (place, digit) in text[digits].iter_mut().rev().enumerate() {
+                *digit = b"0123456789abcdef"[(number >> (4 * place)) as usize & 15];
+            }
+        }
+        Self::Own(text)
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        match self {
+            Self::Ray(text) => text,
+            Self::Own(text) => str::from_utf8(text).unwrap_or_default(),
+        }
+    }
+}
+
 /// The value of a header that was sent exactly once.
-fn only<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     let mut values = headers.get_all(name).iter();
     let value = values.next()?;
     if values.next().is_some() {
@@ -163,30 +225,24 @@ fn only<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     }
 }
 
-fn ray(text: &str) -> Option<String> {
-    let plain = text.len() <= 64
+fn is_ray(text: &str) -> bool {
+    (1..=64).contains(&text.len())
         && text
             .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-    (plain && !text.is_empty()).then(|| text.to_owned())
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
-/// A country as Cloudflare writes it (ISO 3166-1, `T1` for Tor); nothing for `XX`, which says that it is not known.
-fn country(text: &str) -> Option<String> {
-    let mut letters = text.bytes();
-    let known = matches!(
-        (letters.next(), letters.next(), letters.next()),
-        (Some(b'A'..=b'Z'), Some(b'A'..=b'Z'), None) | (Some(b'T'), Some(b'1'), None)
-    );
-    (known && text != "XX").then(|| text.to_owned())
+/// Whether it is a country as Cloudflare writes it (ISO 3166-1, `T1` for Tor), and not `XX`, which says that it is not known.
+fn is_country(text: &str) -> bool {
+    matches!(text.as_bytes(), [b'A'..=b'Z', b'A'..=b'Z'] | b"T1") && text != "XX"
 }
 
 /// What a proxy says of the client's scheme, if it says anything.
 fn forwarded_https(headers: &HeaderMap) -> Option<bool> {
-    if let Some(scheme) = only(headers, "x-forwarded-proto") {
+    if let Some(scheme) = only(headers, &FORWARDED_PROTO) {
         return Some(scheme.trim().eq_ignore_ascii_case("https"));
     }
-    let visitor: serde_json::Value = serde_json::from_str(only(headers, "cf-visitor")?).ok()?;
+    let visitor: serde_json::Value = serde_json::from_str(only(headers, &CF_VISITOR)?).ok()?;
     let scheme = visitor.get("scheme")?.as_str()?;
     Some(scheme == "https")
 }
@@ -201,14 +257,14 @@ pub(crate) async fn layer(
     request.extensions_mut().insert(Arc::clone(&context));
     let span = tracing::info_span!("request", request_id = %context.request_id);
     let mut response = next.run(request).instrument(span).await;
-    number(&mut response, &context);
+    write_number(response.headers_mut(), &context.request_id);
     response
 }
 
 /// Writes the number of the request into its answer.
-pub(crate) fn number(response: &mut Response, context: &RequestContext) {
-    if let Ok(value) = HeaderValue::from_str(&context.request_id) {
-        response.headers_mut().insert(REQUEST_ID, value);
+pub(crate) fn write_number(headers: &mut HeaderMap, number: &str) {
+    if let Ok(value) = HeaderValue::from_str(number) {
+        headers.insert(REQUEST_ID, value);
     }
 }
 
@@ -348,8 +404,8 @@ mod tests {
         let header = ClientIpHeader::CfConnectingIp;
         let number = |peer: &str, value: &str| client(header, peer, &[("cf-ray", value)]).request_id;
         assert_eq!(number("127.0.0.1", "8a1b2c3d4e5f-CDG"), "8a1b2c3d4e5f-CDG");
-        assert_eq!(number("192.0.2.1", "8a1b2c3d4e5f-CDG"), "000000000007-00000000");
-        assert_eq!(number("127.0.0.1", "<script>"), "000000000007-00000000");
+        assert_eq!(number("192.0.2.1", "8a1b2c3d4e5f-CDG"), "000000000007-0000000000");
+        assert_eq!(number("127.0.0.1", "<script>"), "000000000007-0000000000");
     }
 
     #[test]

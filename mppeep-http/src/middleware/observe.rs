@@ -112,42 +112,30 @@ fn name_of(method: &Method) -> &'static str {
     }
 }
 
-/// The template of a route.
-enum Route {
-    Matched(MatchedPath),
-    Named(Arc<str>),
-}
-
-impl Route {
-    fn as_str(&self) -> &str {
-        match self {
-            Self::Matched(path) => path.as_str(),
-            Self::Named(name) => name,
-        }
-    }
-}
-
-/// Tells of a GET request that was answered at once, with a body of that size.
+/// Tells of a GET request that was answered at once and whole. What is known of it is asked for only if it is logged.
 pub(crate) fn answered(
-    observer: &Arc<dyn RequestObserver>,
-    context: Arc<RequestContext>,
-    route: &Arc<str>,
+    observer: &dyn RequestObserver,
+    route: &str,
     bytes: usize,
+    started: Instant,
+    context: impl FnOnce() -> RequestContext,
 ) {
     observer.began();
-    drop(Record {
-        observer: Arc::clone(observer),
-        span: tracing::info_span!("request", request_id = %context.request_id),
-        context,
-        started: Instant::now(),
+    let ended = ObservedRequest {
         method: "GET",
-        route: Some(Route::Named(Arc::clone(route))),
-        spent: Arc::default(),
-        status: Some(StatusCode::OK),
+        route,
+        status: Some(StatusCode::OK.as_u16()),
+        duration: started.elapsed(),
         bytes: u64::try_from(bytes).unwrap_or(u64::MAX),
         stream: false,
-        complete: true,
-    });
+        cut: false,
+    };
+    if tracing::enabled!(target: "access", tracing::Level::INFO) {
+        let context = context();
+        let span = tracing::info_span!("request", request_id = %context.request_id);
+        span.in_scope(|| log(&context, &Spent::default(), &ended));
+    }
+    observer.ended(&ended);
 }
 
 /// What is known of a request; told when it is dropped, whoever drops it.
@@ -157,7 +145,7 @@ struct Record {
     span: tracing::Span,
     started: Instant,
     method: &'static str,
-    route: Option<Route>,
+    route: Option<MatchedPath>,
     spent: Arc<Spent>,
     status: Option<StatusCode>,
     bytes: u64,
@@ -175,7 +163,7 @@ impl Record {
             span: tracing::Span::current(),
             started: Instant::now(),
             method: name_of(request.method()),
-            route: request.extensions().get().cloned().map(Route::Matched),
+            route: request.extensions().get().cloned(),
             spent: Arc::default(),
             status: None,
             bytes: 0,
@@ -183,42 +171,40 @@ impl Record {
             complete: false,
         }
     }
+}
 
-    fn log(&self, ended: &ObservedRequest<'_>) {
-        let _entered = self.span.enter();
-        let (database, cache) = (self.spent.on(Part::Database), self.spent.on(Part::Cache));
-        macro_rules! line {
-            ($level:ident, $message:literal) => {
-                tracing::$level!(
-                    target: "access",
-                    request_id = %self.context.request_id,
-                    cf_ray = self.context.cf_ray.as_deref(),
-                    method = ended.method,
-                    route = ended.route,
-                    status = ended.status.unwrap_or(GIVEN_UP),
-                    duration_ms = millis(ended.duration),
-                    database_ms = millis(database.time),
-                    database_calls = database.calls,
-                    cache_ms = millis(cache.time),
-                    cache_calls = cache.calls,
-                    user = self.context.user.get().map(String::as_str),
-                    client = %self.context.client,
-                    bytes = ended.bytes,
-                    stream = ended.stream.then_some(true),
-                    cut = ended.cut.then_some(true),
-                    $message
-                )
-            };
-        }
-        match self.status {
-            None => line!(warn, "request given up"),
-            Some(StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS) => {
-                line!(warn, "request refused");
-            }
-            Some(StatusCode::SERVICE_UNAVAILABLE) => line!(warn, "request not served"),
-            Some(status) if status.is_server_error() => line!(error, "request failed"),
-            Some(_) => line!(info, "request"),
-        }
+/// Writes the line of a request.
+fn log(context: &RequestContext, spent: &Spent, ended: &ObservedRequest<'_>) {
+    let (database, cache) = (spent.on(Part::Database), spent.on(Part::Cache));
+    macro_rules! line {
+        ($level:ident, $message:literal) => {
+            tracing::$level!(
+                target: "access",
+                request_id = %context.request_id,
+                cf_ray = context.cf_ray.as_deref(),
+                method = ended.method,
+                route = ended.route,
+                status = ended.status.unwrap_or(GIVEN_UP),
+                duration_ms = millis(ended.duration),
+                database_ms = millis(database.time),
+                database_calls = database.calls,
+                cache_ms = millis(cache.time),
+                cache_calls = cache.calls,
+                user = context.user.get().map(String::as_str),
+                client = %context.client,
+                bytes = ended.bytes,
+                stream = ended.stream.then_some(true),
+                cut = ended.cut.then_some(true),
+                $message
+            )
+        };
+    }
+    match ended.status {
+        None => line!(warn, "request given up"),
+        Some(401 | 403 | 429) => line!(warn, "request refused"),
+        Some(503) => line!(warn, "request not served"),
+        Some(500..) => line!(error, "request failed"),
+        Some(_) => line!(info, "request"),
     }
 }
 
@@ -231,14 +217,14 @@ impl Drop for Record {
     fn drop(&mut self) {
         let ended = ObservedRequest {
             method: self.method,
-            route: self.route.as_ref().map_or(NO_ROUTE, Route::as_str),
+            route: self.route.as_ref().map_or(NO_ROUTE, MatchedPath::as_str),
             status: self.status.map(|status| status.as_u16()),
             duration: self.started.elapsed(),
             bytes: self.bytes,
             stream: self.stream,
             cut: !self.complete && !self.stream,
         };
-        self.log(&ended);
+        self.span.in_scope(|| log(&self.context, &self.spent, &ended));
         self.observer.ended(&ended);
     }
 }

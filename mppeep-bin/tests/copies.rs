@@ -100,3 +100,72 @@ fn without_contents_a_copy_is_one_file() {
         .map(|entry| entry.expect("an entry").file_name());
     assert!(names.all(|name| !name.to_string_lossy().ends_with(".files")));
 }
+
+/// What the database names and the folder lacks is told, and so is what nothing names; a copy brings back what is missing.
+#[test]
+fn the_doctor_misses_a_content_that_a_copy_brings_back() {
+    let line = Line::on("");
+    line.well(&["demo", "--agents", "20"]);
+    let said = line.well(&["doctor"]);
+    assert!(said.contains("are named, and all are there"), "{said}");
+    line.well(&["backup", "monday.db"]);
+
+    let kept: Vec<_> = walk(&line.folder.path().join("files"));
+    let [lost, cut, ..] = kept.as_slice() else {
+        panic!("{kept:?}");
+    };
+    std::fs::remove_file(lost).expect("removed");
+    std::fs::write(cut, "%PDF").expect("written");
+    let old = line.folder.path().join(FIRST);
+    line.write(FIRST, "of nobody");
+    line.write(SECOND, "on its way to its row");
+    let yesterday = std::time::SystemTime::now() - std::time::Duration::from_secs(24 * 3600);
+    let file = std::fs::File::options().write(true).open(&old).expect("opened");
+    file.set_modified(yesterday).expect("made older");
+    let said = line.badly(&["doctor"], &[]);
+    let told = format!("2 of {} contents are missing or cut", kept.len());
+    assert!(said.contains(&told), "{told} is not in {said}");
+    let name = |path: &std::path::Path| path.file_name().expect("a name").to_string_lossy().into_owned();
+    assert!(said.contains(&name(lost)) && said.contains(&name(cut)), "{said}");
+    assert!(said.contains("1 contents are named by nothing"), "{said}");
+    assert!(old.exists(), "looking changes nothing");
+
+    line.well(&["restore", "monday.db"]);
+    let said = line.well(&["doctor"]);
+    assert!(said.contains("are named, and all are there"), "{said}");
+}
+
+/// The contents in a folder.
+fn walk(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let entries = std::fs::read_dir(folder).expect("a folder");
+    let paths = entries.map(|entry| entry.expect("an entry").path());
+    let mut found: Vec<_> = paths
+        .flat_map(|path| if path.is_dir() { walk(&path) } else { vec![path] })
+        .filter(|path| path.file_name().is_some_and(|name| name.len() == 36))
+        .collect();
+    found.sort();
+    found
+}
+
+#[test]
+fn the_doctor_tells_when_a_certificate_ends() {
+    let line = Line::on("");
+    line.well(&["migrate"]);
+    let made = rcgen::KeyPair::generate().expect("a key");
+    let mut params = rcgen::CertificateParams::new(["localhost".to_owned()]).expect("parameters");
+    params.not_after = rcgen::date_time_ymd(2020, 2, 29);
+    let certificate = params.self_signed(&made).expect("a certificate");
+    line.write("cert.pem", &certificate.pem());
+    line.write("key.pem", &made.serialize_pem());
+    let (cert, key) = (
+        line.folder.path().join("cert.pem"),
+        line.folder.path().join("key.pem"),
+    );
+    let environment = [
+        ("MPPEEP_TLS_CERT", cert.to_str().expect("Unicode")),
+        ("MPPEEP_TLS_KEY", key.to_str().expect("Unicode")),
+        ("MPPEEP_PUBLIC_URL", "https://localhost"),
+    ];
+    let said = line.badly(&["doctor"], &environment);
+    assert!(said.contains("the certificate ended on 2020-02-29"), "{said}");
+}

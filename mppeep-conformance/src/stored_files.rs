@@ -33,7 +33,7 @@ async fn total(store: &Arc<dyn Store>) -> u64 {
 }
 
 /// Contents of every type and size are known as they were stored, on every instance; their sizes add up; what has no
-/// row is told in the order in which it was asked.
+/// row is told in the order in which it was asked, and rows are paged through in their own.
 pub async fn contents_are_known_as_they_were_stored(harness: &dyn StoreHarness) {
     let (store, other) = (harness.store(0).await, harness.store(1).await);
     assert_eq!(total(&store).await, 0);
@@ -58,6 +58,20 @@ pub async fn contents_are_known_as_they_were_stored(harness: &dyn StoreHarness) 
         total(&other).await,
         files.iter().map(|file| file.size).sum::<u64>()
     );
+    let mut listed = Vec::new();
+    loop {
+        let after = listed.last().map(|file: &StoredFile| file.id);
+        let mut unit = other.begin_read().await.unwrap();
+        let page = unit.stored_files().page(after, 3).await.unwrap();
+        assert!(page.len() <= 3);
+        if page.is_empty() {
+            break;
+        }
+        listed.extend(page);
+    }
+    let mut expected = files.clone();
+    expected.sort_unstable_by_key(|file| file.id);
+    assert_eq!(listed, expected, "every row once, in the order of identifiers");
     let asked: Vec<StoredFileId> = [99, 3, 50, 1, 70, 60].map(file_id).into();
     let mut unit = store.begin().await.unwrap();
     let unknown = unit.stored_files().unknown(&asked).await.unwrap();

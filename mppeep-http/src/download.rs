@@ -1,9 +1,15 @@
 //! Contents of files on their way out: never public, never guessed, and never able to do anything in a browser.
 
+use std::convert::Infallible;
+
 use axum::body::Body;
+use axum::extract::FromRequestParts;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use mppeep_core::domain::stored_file::StoredFile;
+use mppeep_core::services::Reading;
 use mppeep_core::services::uploads::Content;
 
 use crate::assets::range::{Wanted, one};
@@ -29,24 +35,68 @@ pub(crate) enum As {
     Picture,
 }
 
+/// What a request says about the content that it asks for.
+pub(crate) struct Asked {
+    head: bool,
+    headers: HeaderMap,
+}
+
+impl<S: Sync> FromRequestParts<S> for Asked {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self {
+            head: parts.method == Method::HEAD,
+            headers: parts.headers.clone(),
+        })
+    }
+}
+
+impl Asked {
+    /// What [`send`] will read of the content.
+    pub(crate) fn reading(&self, how: As, file: &StoredFile) -> Reading {
+        let tag = tag(&file.sha256);
+        if self.head || !is_shown(how, file) || is_known(&self.headers, &tag) {
+            return Reading::Nothing;
+        }
+        match self.wanted(&tag, file.size) {
+            Wanted::Nowhere => Reading::Nothing,
+            Wanted::Whole | Wanted::Part { first: 0, .. } => Reading::Begun,
+            Wanted::Part { .. } => Reading::Further,
+        }
+    }
+
+    /// The part that is asked for. Only GET has parts (RFC 9110 §14.2).
+    fn wanted(&self, tag: &str, size: u64) -> Wanted {
+        if self.head {
+            return Wanted::Whole;
+        }
+        wanted(&self.headers, tag, usize::try_from(size).unwrap_or(usize::MAX))
+    }
+}
+
+/// Whether a content can be handed out in that way.
+fn is_shown(how: As, file: &StoredFile) -> bool {
+    how != As::Preview || file.kind.is_previewable()
+}
+
 /// Answers with a content, or the part of it that is asked for (RFC 9110 §14).
-pub(crate) async fn send(content: Content, how: As, request: &HeaderMap) -> Result<Response, Problem> {
+pub(crate) async fn send(content: Content, how: As, asked: &Asked) -> Result<Response, Problem> {
     let Content {
         file,
         name,
         mut reader,
     } = content;
-    if how == As::Preview && !file.kind.is_previewable() {
+    if !is_shown(how, &file) {
         return Err(
             Problem::conflict("no-preview").detail("Ce type de fichier n’a pas d’aperçu : téléchargez-le.")
         );
     }
     let tag = tag(&file.sha256);
-    let mut response = if is_known(request, &tag) {
+    let mut response = if is_known(&asked.headers, &tag) {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
-        let length = usize::try_from(file.size).unwrap_or(usize::MAX);
-        let (first, count) = match wanted(request, &tag, length) {
+        let (first, count) = match asked.wanted(&tag, file.size) {
             Wanted::Whole => (0, file.size),
             Wanted::Part { first, last } => (first as u64, (last - first) as u64 + 1),
             Wanted::Nowhere => return Ok(nowhere(file.size)),

@@ -238,11 +238,17 @@ where
     /// The same for a creation: it has one effect however often it is sent with the same key.
     pub fn creation(self, needs: Needs, routes: UtoipaMethodRouter<S, Infallible>) -> Self {
         let (schemas, mut paths, router) = routes;
-        for item in paths.paths.values_mut() {
-            idempotency::describe(item);
-        }
+        paths.paths.values_mut().for_each(idempotency::describe);
         let router = router.route_layer(from_fn(idempotency::layer));
         self.operation(needs, (schemas, paths, router))
+    }
+
+    /// The same for a creation by an upload.
+    pub fn upload_creation(self, needs: Needs, routes: UtoipaMethodRouter<S, Infallible>) -> Self {
+        let (schemas, mut paths, router) = routes;
+        paths.paths.values_mut().for_each(idempotency::describe);
+        let router = router.route_layer(from_fn(idempotency::upload_layer));
+        self.operation_with(needs, BodyLimit::Upload, (schemas, paths, router))
     }
 
     /// The same as [`Self::operation`], for bodies of another size.

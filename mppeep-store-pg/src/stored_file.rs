@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use crate::codec::{code, number, stored};
 use crate::error::ADAPTER;
+use crate::filter::Builder;
 use crate::unit::Handle;
 
 const ENTITY: &str = "stored_file";
@@ -121,6 +122,24 @@ impl StoredFileRepository for Handle<'_> {
         .await;
         let total = self.0.settle(ENTITY, total)?;
         self.0.decoded(number(total, "a sum of sizes"))
+    }
+
+    async fn page(&mut self, after: Option<StoredFileId>, limit: u32) -> Result<Vec<StoredFile>, StoreError> {
+        let link = self.0.reading().await?;
+        let mut query = Builder::new("SELECT ");
+        query.push(COLUMNS).push(" FROM stored_file AS f");
+        if let Some(after) = after {
+            query
+                .push(" WHERE f.stored_file_id > ")
+                .push_bind(after.as_uuid());
+        }
+        query
+            .push(" ORDER BY f.stored_file_id LIMIT ")
+            .push_bind(i64::from(limit));
+        let rows = query.build_query_as::<StoredFileRecord>().fetch_all(link).await;
+        let rows = self.0.settle(ENTITY, rows)?;
+        self.0
+            .decoded(rows.into_iter().map(StoredFile::try_from).collect())
     }
 
     async fn unknown(&mut self, ids: &[StoredFileId]) -> Result<Vec<StoredFileId>, StoreError> {

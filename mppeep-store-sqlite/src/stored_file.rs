@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use crate::codec::{code, id_array, instant, micros, number};
 use crate::error::ADAPTER;
+use crate::filter::Builder;
 use crate::unit::Handle;
 
 const ENTITY: &str = "stored_file";
@@ -104,6 +105,22 @@ impl StoredFileRepository for Handle<'_> {
             .await;
         let total = self.0.settle(ENTITY, total)?;
         self.0.decoded(number(total, "a sum of sizes"))
+    }
+
+    async fn page(&mut self, after: Option<StoredFileId>, limit: u32) -> Result<Vec<StoredFile>, StoreError> {
+        let conn = self.0.reading()?;
+        let mut query = Builder::new("SELECT ");
+        query.push(FILE_COLUMNS).push(" FROM stored_file AS f");
+        if let Some(after) = after {
+            query.push(" WHERE f.file_id > ").push_bind(after.as_uuid());
+        }
+        query
+            .push(" ORDER BY f.file_id LIMIT ")
+            .push_bind(i64::from(limit));
+        let rows = query.build_query_as::<FileRecord>().fetch_all(conn).await;
+        let rows = self.0.settle(ENTITY, rows)?;
+        self.0
+            .decoded(rows.into_iter().map(StoredFile::try_from).collect())
     }
 
     async fn unknown(&mut self, files: &[StoredFileId]) -> Result<Vec<StoredFileId>, StoreError> {

@@ -1,5 +1,6 @@
 //! Documents of agents, from outside: their life, who sees them, what the journal keeps.
 
+use bytes::Bytes;
 use mppeep_tests::api::{API, create_agent, id_of};
 use mppeep_tests::{Client, Response, Server};
 use serde_json::{Value, json};
@@ -148,6 +149,86 @@ async fn a_document_has_a_life_that_the_journal_tells() {
     for action in ["created", "updated", "replaced", "downloaded", "cancelled"] {
         assert!(told.contains(&action), "{action} is not in {told:?}");
     }
+}
+
+/// Lines of the journal that tell of a download.
+async fn downloads(admin: &Client) -> usize {
+    let lines = admin
+        .get(&format!("{API}/activities?limit=200"))
+        .await
+        .expect(200);
+    let lines = lines.json();
+    let told = lines["items"].as_array().expect("items").iter();
+    told.filter(|line| line["action"] == "downloaded").count()
+}
+
+/// The journal has one line for each time that somebody begins to read a content: none for who only asks about it or has
+/// it already, and none for the further parts of what he is reading.
+#[tokio::test]
+async fn a_reading_is_noted_once() {
+    let server = Server::start();
+    let admin = server.admin().await;
+    let mine = id_of(&create_agent(&admin, 1).await);
+    let made = deposit(&admin, &mine, &[]).await.expect(201).json();
+    let me = account(&server, &admin, "moi@exemple.ci", "agent", &mine).await;
+    let content = format!("{}/{}/content", documents(), id_of(&made));
+    let page = format!("/mppeep/documents/{}/apercu", id_of(&made));
+    let file = Bytes::from_static(PDF);
+    let files = format!("{API}/files");
+    let shared = send(&admin, &files, &[("kind", "other")], "a.pdf", PDF).await;
+    let shared = id_of(&shared.expect(201).json());
+    let shared = format!("{files}/{shared}/content");
+    let mut lines = 0;
+    for address in [&content, &page, &shared] {
+        let tag = admin.get(address).await.expect(200);
+        let tag = tag.header("etag").expect("a tag").to_owned();
+        lines += 1;
+        assert_eq!(downloads(&admin).await, lines, "{address}");
+        let head = admin.request("HEAD", address).send().await.expect(200);
+        assert_eq!(
+            head.header("content-length"),
+            Some(PDF.len().to_string().as_str())
+        );
+        let head = admin.request("HEAD", address).header("range", "bytes=0-3");
+        assert_eq!(head.send().await.status, 200, "only GET has parts");
+        let known = admin.request("GET", address).header("if-none-match", &tag);
+        assert_eq!(known.send().await.status, 304);
+        let part = async |client: &Client, range: &str, status: u16| {
+            let draft = client.request("GET", address).header("range", range);
+            draft.send().await.expect(status).body
+        };
+        let _beyond = part(&admin, "bytes=9999-", 416).await;
+        assert_eq!(part(&admin, "bytes=20-29", 206).await, file.slice(20..30));
+        assert_eq!(part(&admin, "bytes=30-", 206).await, file.slice(30..));
+        assert_eq!(downloads(&admin).await, lines, "{address}: nothing was begun");
+        assert_eq!(part(&admin, "bytes=0-9", 206).await, file.slice(..10));
+        lines += 1;
+        assert_eq!(downloads(&admin).await, lines, "{address}: begun once more");
+    }
+    // Who skips the first byte leaves his line as well, and one only.
+    for range in ["bytes=1-9", "bytes=10-19", "bytes=1-9"] {
+        let _part = me
+            .request("GET", &content)
+            .header("range", range)
+            .send()
+            .await
+            .expect(206);
+    }
+    assert_eq!(downloads(&admin).await, lines + 1);
+    // What reads nothing is allowed no more than what reads.
+    let secret = deposit(&admin, &mine, &[("confidential", "true")])
+        .await
+        .expect(201);
+    let secret = format!("{}/{}/content", documents(), id_of(&secret.json()));
+    let mut refused = vec![me.request("HEAD", &secret).send().await.status];
+    for (name, value) in [
+        ("if-none-match", "*"),
+        ("range", "bytes=9999-"),
+        ("range", "bytes=5-"),
+    ] {
+        refused.push(me.request("GET", &secret).header(name, value).send().await.status);
+    }
+    assert_eq!(refused, [404; 4]);
 }
 
 /// An agent sees his own documents that are not confidential, deposits his own, and knows nothing of another's.

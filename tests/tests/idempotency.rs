@@ -257,6 +257,103 @@ async fn who_lost_the_right_gets_no_answer_of_it() {
     let _refused = create(&admin, "personnel", "key", &body).await.problem(403);
 }
 
+/// A form with one file, between boundaries of its own.
+fn form(boundary: &str, kind: &str, name: &str, content: &str) -> (String, String) {
+    let disposition = "Content-Disposition: form-data; name";
+    let body = format!(
+        "--{boundary}\r\n{disposition}=\"kind\"\r\n\r\n{kind}\r\n\
+         --{boundary}\r\n{disposition}=\"file\"; filename=\"{name}\"\r\n\r\n{content}\r\n--{boundary}--\r\n"
+    );
+    (format!("multipart/form-data; boundary={boundary}"), body)
+}
+
+async fn upload(client: &Client, path: &str, key: &str, (media, body): (String, String)) -> Response {
+    client
+        .request("POST", &format!("{API}/{path}"))
+        .header("idempotency-key", key)
+        .body(&media, body)
+        .send()
+        .await
+}
+
+/// An upload with a key has one effect, and is known again by what it says, not by how it is wrapped.
+#[tokio::test]
+async fn an_upload_has_one_effect() {
+    let server = Server::start();
+    let admin = server.admin().await;
+    let good = |boundary: &str| form(boundary, "budget_data", "t3.csv", "Rubrique;Montant\nA;1\n");
+    let first = upload(&admin, "files", "key", good("one")).await.expect(201);
+    assert_replay(&first, &upload(&admin, "files", "key", good("one")).await);
+    assert_replay(
+        &first,
+        &upload(&admin, "files", "key", good("another-boundary")).await,
+    );
+    for other in [
+        form("one", "budget_data", "t3.csv", "Rubrique;Montant\nA;2\n"),
+        form("one", "budget_data", "t4.csv", "Rubrique;Montant\nA;1\n"),
+        form("one", "other", "t3.csv", "Rubrique;Montant\nA;1\n"),
+    ] {
+        let problem = upload(&admin, "files", "key", other).await.problem(422);
+        assert_eq!(problem["type"], "/problems/idempotency-key-reused");
+    }
+    let problem = create(&admin, "personnel", "key", &agent(1).body())
+        .await
+        .problem(422);
+    assert_eq!(problem["type"], "/problems/idempotency-key-reused");
+    assert_eq!(total(&admin, "files").await, 1);
+
+    // What was refused gives its key back.
+    let disguised = form("one", "budget_data", "image.png", "no picture");
+    let _refused = upload(&admin, "files", "second", disguised).await.problem(422);
+    let _made = upload(&admin, "files", "second", good("one")).await.expect(201);
+    assert_eq!(total(&admin, "files").await, 2);
+
+    // Sent many times at once, it is kept once.
+    let all = (0..8).map(|number| upload(&admin, "files", "third", good(&format!("b{number}"))));
+    let mut made = 0;
+    for answer in futures_util::future::join_all(all).await {
+        if answer.status == 201 {
+            made += usize::from(answer.header(REPLAYED).is_none());
+        } else {
+            assert_eq!(answer.problem(409)["type"], "/problems/idempotency-under-way");
+        }
+    }
+    assert_eq!(made, 1);
+    assert_eq!(total(&admin, "files").await, 3);
+    assert_eq!(
+        server.launch().ask("select count(*) from stored_file").trim(),
+        "3"
+    );
+}
+
+/// A newer content of a document is added once, though the answer to the first request came after the version that the
+/// second one names.
+#[tokio::test]
+async fn a_newer_content_is_added_once() {
+    let server = Server::start();
+    let admin = server.admin().await;
+    let agent = id_of(&create_agent(&admin, 1).await);
+    let pdf = "%PDF-1.4\n%%EOF\n";
+    let send = async |path: &str, key: &str, field: (&str, &str), version: &str| {
+        let draft = admin
+            .request("POST", &format!("{API}/{path}"))
+            .header("idempotency-key", key)
+            .header("if-match", version);
+        let file = ("file", "cni.pdf", "application/pdf", pdf.as_bytes());
+        draft.multipart(&[field], file).send().await
+    };
+    let owner = ("personnel_id", agent.as_str());
+    let made = send("documents", "deposit", owner, "*").await.expect(201);
+    assert_replay(&made, &send("documents", "deposit", owner, "*").await);
+    let path = format!("documents/{}/versions", id_of(&made.json()));
+    let newer = ("note", "Plus lisible");
+    let added = send(&path, "newer", newer, "\"1\"").await.expect(201);
+    assert_replay(&added, &send(&path, "newer", newer, "\"1\"").await);
+    let versions = admin.get(&format!("{API}/{path}")).await.expect(200).json();
+    assert_eq!(versions["total"], 2);
+    assert_eq!(total(&admin, "documents").await, 1);
+}
+
 /// Every operation whose description names the header honours it.
 #[tokio::test]
 async fn every_described_creation_can_be_repeated() {

@@ -97,6 +97,10 @@ impl StoredFileRepository for Loan<'_> {
         Ok(self.0.state().files.values().map(|file| file.size).sum())
     }
 
+    async fn page(&mut self, _: Option<StoredFileId>, _: u32) -> Result<Vec<StoredFile>, StoreError> {
+        unused()
+    }
+
     async fn unknown(&mut self, _: &[StoredFileId]) -> Result<Vec<StoredFileId>, StoreError> {
         unused()
     }

@@ -33,6 +33,12 @@ pub trait StoredFileRepository: Send {
     /// `Backend` only.
     async fn total_bytes(&mut self) -> Result<u64, StoreError>;
 
+    /// The next contents after that one, or the first ones, in the order of their identifiers; `limit` at most.
+    ///
+    /// # Errors
+    /// `Backend` only.
+    async fn page(&mut self, after: Option<StoredFileId>, limit: u32) -> Result<Vec<StoredFile>, StoreError>;
+
     /// Which of these identifiers have no row, in their order.
     ///
     /// # Errors

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::context::{Context, Note, require, require_all};
 use super::error::ServiceError;
+use super::readings::{Reading, Readings};
 use super::uploads::{Content, Contents, Upload};
 use crate::domain::activity::{ActivityAction, EntityKind, FieldChange, described_changes};
 use crate::domain::document::{
@@ -49,12 +50,17 @@ impl DocumentView {
 pub struct DocumentService {
     pub(super) context: Arc<Context>,
     pub(super) contents: Contents,
+    readings: Readings,
 }
 
 impl DocumentService {
     /// The service over its context and the place of contents.
     pub fn new(context: Arc<Context>, contents: Contents) -> Self {
-        Self { context, contents }
+        Self {
+            context,
+            contents,
+            readings: Readings::default(),
+        }
     }
 
     /// A page of the documents the actor may see, the latest deposit first.
@@ -253,7 +259,8 @@ impl DocumentService {
         self.contents.or_discard(kept, stored).await
     }
 
-    /// Opens a content of a document, the present one where no number is given. Reading is noted in the journal.
+    /// Opens a content of a document, the present one where no number is given. A reading is noted in the journal when it
+    /// begins; `reading` says what there will be read of the content.
     ///
     /// # Errors
     /// `Forbidden`, `NotFound`, `State("content-missing")`, `Store`.
@@ -262,6 +269,7 @@ impl DocumentService {
         actor: &Actor,
         id: DocumentId,
         number: Option<u32>,
+        reading: impl FnOnce(&StoredFile) -> Reading + Send,
     ) -> Result<Content, ServiceError> {
         let view = self.get(actor, id).await?;
         let number = number.unwrap_or(view.document.current);
@@ -270,17 +278,21 @@ impl DocumentService {
             .cloned()
             .ok_or(ServiceError::NotFound(EntityKind::Document))?;
         let content = self.contents.open(version.file, version.file_name).await?;
-        let line = note(
-            ActivityAction::Downloaded,
-            &view.document,
-            &view.agent,
-            vec![FieldChange {
-                field: "current".to_owned(),
-                before: None,
-                after: Some(number.to_string()),
-            }],
-        );
-        self.context.note(actor, line).await?;
+        let (file, now) = (content.file.id, self.context.now());
+        if self.readings.is_new(actor, file, reading(&content.file), now) {
+            let line = note(
+                ActivityAction::Downloaded,
+                &view.document,
+                &view.agent,
+                vec![FieldChange {
+                    field: "current".to_owned(),
+                    before: None,
+                    after: Some(number.to_string()),
+                }],
+            );
+            self.context.note(actor, line).await?;
+            self.readings.noted(actor, file, now);
+        }
         Ok(content)
     }
 

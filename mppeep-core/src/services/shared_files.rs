@@ -1,10 +1,14 @@
 //! Files that the services hand in: received, read by a job, shown, archived.
 
 use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
 
 use super::context::{Context, Note, require};
 use super::error::ServiceError;
 use super::personnel_import::blocking;
+use super::readings::{Reading, Readings};
 use super::uploads::{Content, Contents, Upload, read_whole};
 use crate::domain::activity::{ActivityAction, EntityKind, FieldChange, described_changes};
 use crate::domain::id::{JobId, SharedFileId};
@@ -12,12 +16,14 @@ use crate::domain::permission::{Action, Actor, Resource};
 use crate::domain::shared_file::{
     ACCEPTED_TYPES, SharedFile, SharedFileFields, SharedFileInput, SharedFileStatus,
 };
+use crate::domain::stored_file::StoredFile;
+use crate::ports::cache::Ttl;
 use crate::ports::epochs::Namespace;
 use crate::ports::job_queue::Queue;
 use crate::ports::outbox::NewJob;
 use crate::ports::page::{Page, PageRequest};
 use crate::ports::shared_file::SharedFileFilter;
-use crate::ports::spreadsheet::{Sheet, SheetError, Spreadsheets};
+use crate::ports::spreadsheet::{Cell, Sheet, SheetError, Spreadsheets};
 use crate::ports::store::UnitOfWork;
 
 pub(super) const MADE_WRONG: &[Namespace] = &[Namespace::FILES];
@@ -27,6 +33,18 @@ pub const PREVIEW_ROWS: usize = 20;
 
 /// Cells of a row that a preview shows.
 const PREVIEW_CELLS: usize = 30;
+
+/// Characters of a cell that a preview shows.
+const PREVIEW_CHARS: usize = 200;
+
+/// How long the beginning of a table is kept for the next who looks at it.
+const PREVIEW_TTL: Ttl = Ttl {
+    soft: Duration::from_secs(3600),
+    hard: Duration::from_secs(3600),
+};
+
+/// Shape of what is kept of a table.
+const PREVIEW_SCHEMA: u32 = 1;
 
 /// Size of the largest table that is read, in bytes: as much as an import takes.
 const MOST_TABLE_BYTES: u64 = 25 * 1024 * 1024;
@@ -46,7 +64,7 @@ pub struct Usage {
 }
 
 /// The beginning of a table.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Preview {
     /// The first row.
     pub header: Vec<String>,
@@ -56,11 +74,38 @@ pub struct Preview {
     pub total: usize,
 }
 
+impl Preview {
+    fn of(sheet: &Sheet) -> Self {
+        let row = |cells: &Vec<Cell>| -> Vec<String> {
+            let shown = cells.iter().take(PREVIEW_CELLS);
+            shown.map(|cell| cut(cell.display())).collect()
+        };
+        let mut rows = sheet.rows.iter().filter(|row| !row.iter().all(Cell::is_blank));
+        let header = rows.next().map(row).unwrap_or_default();
+        let below: Vec<_> = rows.collect();
+        Self {
+            header,
+            total: below.len(),
+            rows: below.into_iter().take(PREVIEW_ROWS).map(row).collect(),
+        }
+    }
+}
+
+/// A text of [`PREVIEW_CHARS`] at most.
+fn cut(mut text: String) -> String {
+    if let Some((at, _)) = text.char_indices().nth(PREVIEW_CHARS) {
+        text.truncate(at);
+        text.push('…');
+    }
+    text
+}
+
 /// Files that the services hand in.
 pub struct SharedFileService {
     pub(super) context: Arc<Context>,
     pub(super) contents: Contents,
     pub(super) spreadsheets: Arc<dyn Spreadsheets>,
+    readings: Readings,
 }
 
 impl SharedFileService {
@@ -70,6 +115,7 @@ impl SharedFileService {
             context,
             contents,
             spreadsheets,
+            readings: Readings::default(),
         }
     }
 
@@ -282,23 +328,34 @@ impl SharedFileService {
         Ok(())
     }
 
-    /// Opens the content of a file. Reading is noted in the journal.
+    /// Opens the content of a file. A reading is noted in the journal when it begins; `reading` says what there will be
+    /// read of the content.
     ///
     /// # Errors
     /// `Forbidden`, `NotFound`, `State("content-missing")`, `Store`.
-    pub async fn open(&self, actor: &Actor, id: SharedFileId) -> Result<Content, ServiceError> {
+    pub async fn open(
+        &self,
+        actor: &Actor,
+        id: SharedFileId,
+        reading: impl FnOnce(&StoredFile) -> Reading + Send,
+    ) -> Result<Content, ServiceError> {
         let file = self.get(actor, id).await?;
         let content = self
             .contents
             .open(file.file.clone(), file.file_name.clone())
             .await?;
-        self.context
-            .note(actor, note(ActivityAction::Downloaded, &file, Vec::new()))
-            .await?;
+        let (stored, now) = (content.file.id, self.context.now());
+        if self.readings.is_new(actor, stored, reading(&content.file), now) {
+            self.context
+                .note(actor, note(ActivityAction::Downloaded, &file, Vec::new()))
+                .await?;
+            self.readings.noted(actor, stored, now);
+        }
         Ok(content)
     }
 
-    /// The beginning of a table; none where the file is none. Looking at it is noted in the journal.
+    /// The beginning of a table; none where the file is none. Looking at it is noted in the journal. The table is read
+    /// once for all who look at it within a while.
     ///
     /// # Errors
     /// `Forbidden`, `NotFound`, `State("content-missing")`, `State("unreadable-table")`, `Store`.
@@ -307,26 +364,19 @@ impl SharedFileService {
         if !file.file.kind.is_table() {
             return Ok(None);
         }
-        let sheet = self.sheet(&file).await?;
-        let sheet = sheet.map_err(|_refused| ServiceError::State("unreadable-table"))?;
+        // A content never changes: what its table begins with can be told by its identifier alone.
+        let key = format!("preview:{}", file.file.id);
+        let read = || async { Ok(self.sheet(&file).await?.ok().as_ref().map(Preview::of)) };
+        let shown: Result<_, ServiceError> = self
+            .context
+            .cached()
+            .load(MADE_WRONG, PREVIEW_SCHEMA, &key, PREVIEW_TTL, read)
+            .await;
+        let preview: Preview = shown?.ok_or(ServiceError::State("unreadable-table"))?;
         self.context
             .note(actor, note(ActivityAction::Downloaded, &file, Vec::new()))
             .await?;
-        let row = |cells: &Vec<_>| -> Vec<String> {
-            let shown = cells.iter().take(PREVIEW_CELLS);
-            shown.map(crate::ports::spreadsheet::Cell::display).collect()
-        };
-        let mut rows = sheet
-            .rows
-            .iter()
-            .filter(|row| !row.iter().all(|cell| cell.is_blank()));
-        let header = rows.next().map(row).unwrap_or_default();
-        let below: Vec<_> = rows.collect();
-        Ok(Some(Preview {
-            header,
-            total: below.len(),
-            rows: below.into_iter().take(PREVIEW_ROWS).map(row).collect(),
-        }))
+        Ok(Some(preview))
     }
 
     /// The table that a file is, or why it is none, in French.

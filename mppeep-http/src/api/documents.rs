@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 use mppeep_core::domain::document::{DocumentInput, DocumentKind, DocumentState};
 use mppeep_core::domain::id::{DepartmentId, DirectorateId, DocumentId, PersonnelId, ProgrammeId};
 use mppeep_core::domain::permission::{Action, Actor, Resource};
@@ -26,10 +26,10 @@ use super::schema::{
 use super::upload_form::{flag, known_fields, needed, version_in};
 use crate::app::AppState;
 use crate::catalogue;
-use crate::download::{self, As};
+use crate::download::{self, As, Asked};
 use crate::extract::{CurrentUser, JsonBody, Opened, PathId, UploadForm};
 use crate::problem::Problem;
-use crate::routes::{BodyLimit, Needs, RouteTable};
+use crate::routes::{Needs, RouteTable};
 
 pub(super) fn routes() -> RouteTable {
     let reads = Needs::Right(Resource::Document, Action::Read);
@@ -37,12 +37,12 @@ pub(super) fn routes() -> RouteTable {
     let validates = Needs::Right(Resource::Document, Action::Validate);
     RouteTable::api()
         .operation(reads, routes!(list))
-        .operation_with(writes, BodyLimit::Upload, routes!(deposit))
+        .upload_creation(writes, routes!(deposit))
         .operation(reads, routes!(get))
         .operation(writes, routes!(correct))
         .operation(writes, routes!(remove))
         .operation(reads, routes!(versions))
-        .operation_with(writes, BodyLimit::Upload, routes!(replace))
+        .upload_creation(writes, routes!(replace))
         .operation(validates, routes!(validate))
         .operation(validates, routes!(reject))
         .operation(reads, routes!(content))
@@ -363,7 +363,7 @@ pub(super) struct ContentParams {
     number: Option<u32>,
 }
 
-/// A content of a document, to be saved. Reading is noted in the journal.
+/// A content of a document, to be saved. A reading is noted in the journal when it begins.
 #[utoipa::path(get, path = "/api/v1/documents/{id}/content", tag = "documents", operation_id = "read_document",
     params(("id" = uuid::Uuid, Path, description = "Identifier of the document."), ContentParams),
     responses((status = OK, description = "The whole content.", body = Vec<u8>, content_type = "application/octet-stream"),
@@ -378,12 +378,16 @@ pub(super) async fn content(
     CurrentUser(actor): CurrentUser,
     PathId(id): PathId<DocumentId>,
     Query(params): Query<ContentParams>,
-    headers: HeaderMap,
+    asked: Asked,
 ) -> Result<Response, ApiError> {
     if params.number == Some(0) {
         let rule = mppeep_core::domain::validation::Rule::Unknown { nearest: Vec::new() };
         return Err(wrong("number", rule.code(), &catalogue::rule_message(&rule)).into());
     }
-    let content = state.services.documents.open(&actor, id, params.number).await?;
-    Ok(download::send(content, As::Attachment, &headers).await?)
+    let how = As::Attachment;
+    let service = &state.services.documents;
+    let content = service
+        .open(&actor, id, params.number, |file| asked.reading(how, file))
+        .await?;
+    Ok(download::send(content, how, &asked).await?)
 }

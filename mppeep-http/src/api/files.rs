@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 use mppeep_core::domain::id::SharedFileId;
 use mppeep_core::domain::permission::{Action, Resource};
 use mppeep_core::domain::shared_file::{
@@ -21,17 +21,17 @@ use super::answers::{
 use super::schema::{List, OptionalBody, Query, VersionBody, code_schemas, list_query};
 use super::upload_form::{known_fields, needed};
 use crate::app::AppState;
-use crate::download::{self, As};
+use crate::download::{self, As, Asked};
 use crate::extract::{CurrentUser, Opened, PathId, UploadForm};
 use crate::problem::Problem;
-use crate::routes::{BodyLimit, Needs, RouteTable};
+use crate::routes::{Needs, RouteTable};
 
 pub(super) fn routes() -> RouteTable {
     let reads = Needs::Right(Resource::SharedFile, Action::Read);
     let writes = Needs::Right(Resource::SharedFile, Action::Write);
     RouteTable::api()
         .operation(reads, routes!(list))
-        .operation_with(writes, BodyLimit::Upload, routes!(hand_in))
+        .upload_creation(writes, routes!(hand_in))
         .operation(reads, routes!(get))
         .operation(writes, routes!(remove))
         .operation(writes, routes!(read_again))
@@ -276,7 +276,7 @@ pub(super) async fn archive(
     Ok(versioned(file.version, FileItem::from(file)))
 }
 
-/// The content of a file, to be saved. Reading is noted in the journal.
+/// The content of a file, to be saved. A reading is noted in the journal when it begins.
 #[utoipa::path(get, path = "/api/v1/files/{id}/content", tag = "files", operation_id = "read_file",
     params(("id" = uuid::Uuid, Path, description = "Identifier of the file.")),
     responses((status = OK, description = "The whole content.", body = Vec<u8>, content_type = "application/octet-stream"),
@@ -290,10 +290,12 @@ pub(super) async fn content(
     State(state): State<AppState>,
     CurrentUser(actor): CurrentUser,
     PathId(id): PathId<SharedFileId>,
-    headers: HeaderMap,
+    asked: Asked,
 ) -> Result<Response, ApiError> {
-    let content = state.services.shared_files.open(&actor, id).await?;
-    Ok(download::send(content, As::Attachment, &headers).await?)
+    let how = As::Attachment;
+    let service = &state.services.shared_files;
+    let content = service.open(&actor, id, |file| asked.reading(how, file)).await?;
+    Ok(download::send(content, how, &asked).await?)
 }
 
 /// Something wrong in one row of a table.

@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 use mppeep_core::domain::id::{PersonnelId, UserId};
 use mppeep_core::domain::permission::{Action, Actor, Resource};
 use mppeep_core::domain::photo::{MOST_BYTES, PhotoOwner};
@@ -13,7 +13,7 @@ use super::answers::{ApiError, ChangeProblems, DownloadProblems, UploadProblems}
 use super::schema::Query;
 use super::upload_form::{known_fields, needed};
 use crate::app::AppState;
-use crate::download::{self, As};
+use crate::download::{self, As, Asked};
 use crate::extract::{CurrentUser, Opened, PathId, UploadForm};
 use crate::problem::Problem;
 use crate::routes::{BodyLimit, Needs, RouteTable};
@@ -61,11 +61,11 @@ async fn show(
     actor: &Actor,
     owner: PhotoOwner,
     params: &PictureParams,
-    headers: &HeaderMap,
+    asked: &Asked,
 ) -> Result<Response, ApiError> {
     let small = params.small.unwrap_or(false);
     let (_, content) = state.services.photos.open(actor, owner, small).await?;
-    Ok(download::send(content, As::Picture, headers).await?)
+    Ok(download::send(content, As::Picture, asked).await?)
 }
 
 async fn set(
@@ -111,9 +111,9 @@ pub(super) async fn agent(
     CurrentUser(actor): CurrentUser,
     PathId(id): PathId<PersonnelId>,
     Query(params): Query<PictureParams>,
-    headers: HeaderMap,
+    asked: Asked,
 ) -> Result<Response, ApiError> {
-    show(&state, &actor, PhotoOwner::Personnel(id), &params, &headers).await
+    show(&state, &actor, PhotoOwner::Personnel(id), &params, &asked).await
 }
 
 /// Takes a photograph over for an agent, in place of the earlier one: the image is cut to a square and made anew. It is
@@ -163,9 +163,9 @@ pub(super) async fn own(
     State(state): State<AppState>,
     CurrentUser(actor): CurrentUser,
     Query(params): Query<PictureParams>,
-    headers: HeaderMap,
+    asked: Asked,
 ) -> Result<Response, ApiError> {
-    show(&state, &actor, own_of(&actor)?, &params, &headers).await
+    show(&state, &actor, own_of(&actor)?, &params, &asked).await
 }
 
 /// Takes a photograph over for the reader's own account.
@@ -208,9 +208,9 @@ pub(super) async fn user(
     CurrentUser(actor): CurrentUser,
     PathId(id): PathId<UserId>,
     Query(params): Query<PictureParams>,
-    headers: HeaderMap,
+    asked: Asked,
 ) -> Result<Response, ApiError> {
-    show(&state, &actor, PhotoOwner::User(id), &params, &headers).await
+    show(&state, &actor, PhotoOwner::User(id), &params, &asked).await
 }
 
 /// Removes the photograph of an account holder.

@@ -13,5 +13,6 @@ pub use form::{FormBody, FormFields};
 pub use json::JsonBody;
 pub use path::{PathId, PathIds};
 pub use query::QueryParams;
+pub(crate) use upload::Said;
 pub use upload::{FilePart, Opened, UploadError, UploadForm};
 pub use user::{Client, CurrentUser, MaybeUser};

@@ -2,8 +2,8 @@
 
 use std::error::Error;
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use axum::extract::{FromRequest, Request};
 use bytes::{Bytes, BytesMut};
@@ -12,6 +12,7 @@ use http::{HeaderMap, StatusCode, header};
 use mppeep_core::domain::photo;
 use mppeep_core::services::ServiceError;
 use mppeep_core::services::uploads::{FIELD, Upload};
+use sha2::{Digest as _, Sha256};
 
 use super::FormFields;
 use crate::app::AppState;
@@ -28,6 +29,20 @@ const AROUND: u64 = 64 * 1024;
 pub struct UploadForm {
     multipart: multer::Multipart<'static>,
     allowance: Arc<Allowance>,
+    /// Of what it says, where somebody wants to know.
+    heard: Option<(Sha256, Said)>,
+}
+
+/// The digest of what a form said: its fields, the name of its file and the content, whatever stood between them. A request
+/// that carries one is told when the form was read to its end.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Said(Arc<OnceLock<[u8; 32]>>);
+
+impl Said {
+    /// The digest; none of a form that was not read whole.
+    pub(crate) fn digest(&self) -> Option<[u8; 32]> {
+        self.0.get().copied()
+    }
 }
 
 /// The plain fields of a form, and the file that follows them.
@@ -140,6 +155,7 @@ fn declared(headers: &HeaderMap) -> Option<u64> {
 
 impl UploadForm {
     fn new(request: Request, boundary: String) -> Self {
+        let said = request.extensions().get::<Said>().cloned();
         let allowance = Arc::new(Allowance(AtomicU64::new(AROUND)));
         let guard = Arc::clone(&allowance);
         let pieces = request.into_body().into_data_stream().map(move |piece| {
@@ -153,6 +169,39 @@ impl UploadForm {
         Self {
             multipart: multer::Multipart::new(pieces, boundary),
             allowance,
+            heard: said.map(|said| (Sha256::new(), said)),
+        }
+    }
+
+    /// Reads a whole form for nothing but the digest of what it says, which its [`Said`] is told.
+    pub(crate) async fn hear_out(request: Request) -> Result<(), Problem> {
+        let boundary = boundary(request.headers())?;
+        let mut form = Self::new(request, boundary);
+        if let Some(mut part) = form.open().await?.file {
+            while let Some(piece) = part.next().await? {
+                form.hear(&piece);
+            }
+            drop(part);
+            form.end().await?;
+        }
+        Ok(())
+    }
+
+    /// Takes note of a piece of the file.
+    fn hear(&mut self, piece: &[u8]) {
+        if let Some((hash, _)) = &mut self.heard {
+            hash.update(piece);
+        }
+    }
+
+    /// Takes note of the head of a part, and of a field's value. The lengths keep one from running into the next.
+    fn hear_part(&mut self, kind: u8, name: &str, value: &str) {
+        if let Some((hash, _)) = &mut self.heard {
+            hash.update([kind]);
+            for text in [name, value] {
+                hash.update(u64::try_from(text.len()).unwrap_or(u64::MAX).to_be_bytes());
+                hash.update(text);
+            }
         }
     }
 
@@ -184,6 +233,7 @@ impl UploadForm {
                 // Browsers write a quotation mark so.
                 let file_name = file_name.replace("%22", "\"");
                 self.allowance.set(u64::MAX);
+                self.hear_part(1, FIELD, &file_name);
                 return Ok(Opened {
                     fields: FormFields::of(pairs),
                     file: Some(FilePart {
@@ -211,6 +261,7 @@ impl UploadForm {
             if pairs.len() == MAX_FIELDS {
                 return Err(Problem::unreadable("Trop de champs."));
             }
+            self.hear_part(0, &name, &value);
             pairs.push((name, value));
         }
     }
@@ -221,6 +272,7 @@ impl UploadForm {
     /// 400 when it does not come whole, or something follows; what the service says.
     pub async fn pour(&mut self, mut part: FilePart, upload: &mut Upload) -> Result<(), UploadError> {
         while let Some(piece) = part.next().await.map_err(UploadError::Form)? {
+            self.hear(&piece);
             upload.write(piece).await.map_err(UploadError::Service)?;
         }
         drop(part);
@@ -234,6 +286,7 @@ impl UploadForm {
     pub async fn whole(&mut self, mut part: FilePart, most: u64) -> Result<Bytes, UploadError> {
         let mut whole = BytesMut::new();
         while let Some(piece) = part.next().await.map_err(UploadError::Form)? {
+            self.hear(&piece);
             whole.extend_from_slice(&piece);
             if whole.len() as u64 > most {
                 return Err(UploadError::Service(ServiceError::TooLarge { limit_bytes: most }));
@@ -247,7 +300,12 @@ impl UploadForm {
     async fn end(&mut self) -> Result<(), Problem> {
         self.allowance.set(AROUND);
         match self.multipart.next_field().await.map_err(problem)? {
-            None => Ok(()),
+            None => {
+                if let Some((hash, said)) = self.heard.take() {
+                    let _ = said.0.set(hash.finalize().into());
+                }
+                Ok(())
+            }
             Some(_) => Err(Problem::unreadable(
                 "Le fichier doit être le dernier champ du formulaire, et le seul fichier.",
             )),
@@ -311,6 +369,46 @@ mod tests {
             .await
             .map_err(|error| status(error.into()))?;
         Ok((fields, Some((name, content.len()))))
+    }
+
+    #[tokio::test]
+    async fn what_a_form_says_is_told_whatever_its_boundary() {
+        let said = async |boundary: &str, parts: &[(&str, &str)]| {
+            let mut body: String = parts
+                .iter()
+                .map(|(head, content)| part(head, content).replace("--B\r\n", &format!("--{boundary}\r\n")))
+                .collect();
+            body.push_str(&format!("--{boundary}--\r\n"));
+            let said = Said::default();
+            let request = Request::post("/")
+                .header(
+                    "content-type",
+                    format!("multipart/form-data; boundary={boundary}"),
+                )
+                .extension(said.clone())
+                .body(body.into())
+                .unwrap();
+            UploadForm::hear_out(request).await.map(|()| said.digest())
+        };
+        let kind = ("name=\"kind\"", "a");
+        let file = ("name=\"file\"; filename=\"a.pdf\"", "content");
+        let one = said("B", &[kind, file]).await.unwrap();
+        assert!(one.is_some());
+        assert_eq!(said("another-one", &[kind, file]).await.unwrap(), one);
+        for other in [
+            vec![file],
+            vec![("name=\"kind\"", "b"), file],
+            vec![("name=\"kin\"", "da"), file],
+            vec![kind, kind, file],
+            vec![kind, ("name=\"file\"; filename=\"b.pdf\"", "content")],
+            vec![kind, ("name=\"file\"; filename=\"a.pdf\"", "Content")],
+            vec![kind, ("name=\"file\"; filename=\"a.pdf\"", "")],
+        ] {
+            let digest = said("B", &other).await.unwrap();
+            assert!(digest.is_some_and(|digest| Some(digest) != one), "{other:?}");
+        }
+        assert_eq!(said("B", &[kind]).await.unwrap(), None, "there is no file");
+        assert!(said("B", &[file, kind]).await.is_err());
     }
 
     #[tokio::test]

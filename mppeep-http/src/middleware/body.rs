@@ -27,7 +27,7 @@ use crate::problem::Problem;
 use crate::routes::{BodyLimit, Limits};
 
 /// A file may take longer than a form, as long as something of it keeps coming: so much in each window.
-const FILE_DEADLINE: Duration = Duration::from_secs(600);
+pub(crate) const FILE_DEADLINE: Duration = Duration::from_secs(600);
 const FILE_WINDOW: Duration = Duration::from_secs(10);
 const FILE_WINDOW_BYTES: u64 = 10 * 1024;
 

@@ -3,6 +3,9 @@
 //! The layer sits inside the gate of its route: who may not create gets no answer of a creation either. It reserves the
 //! key before the handler runs, hands the reservation on so that the unit of work of the effect marks it, and keeps the
 //! answer. The work goes on when its client goes away: that client is the one who asks again.
+//!
+//! A document is compared with the one that the key was used for before anything is done. An upload is not read twice for
+//! that: what its form says is heard while it is received, kept beside the answer, and compared when it is sent again.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -32,6 +35,7 @@ use uuid::Uuid;
 use super::body;
 use super::compression::ShowsSecret;
 use super::session::SessionState;
+use crate::extract::{Said, UploadForm};
 use crate::problem::{Problem, chain};
 
 /// The header that names a key.
@@ -43,11 +47,17 @@ pub(crate) const REPLAYED: HeaderName = HeaderName::from_static("idempotent-repl
 /// How long one request may hold a key; longer than any request is worked on.
 const LEASE: Duration = Duration::from_secs(120);
 
+/// The same for an upload, which may take its time to come.
+const UPLOAD_LEASE: Duration = body::FILE_DEADLINE.saturating_add(LEASE);
+
 /// How long a key is known.
 const LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The headers that belong to an answer, whoever asks for it.
 const KEPT: [HeaderName; 3] = [header::CONTENT_TYPE, header::ETAG, header::LOCATION];
+
+/// The name under which the digest of an upload is kept with its answer; it is sent to nobody.
+const SAID: &str = "said";
 
 /// What is kept of an answer that shows a secret: the same without it.
 #[derive(Debug, Clone)]
@@ -84,14 +94,21 @@ impl Idempotency {
     }
 }
 
+/// For creations by a document, which is read whole.
 pub(crate) async fn layer(request: Request, next: Next) -> Response {
-    match once(request, next).await {
-        Ok(response) => response,
-        Err(problem) => problem.into_response(),
-    }
+    once(request, next, false)
+        .await
+        .unwrap_or_else(Problem::into_response)
 }
 
-async fn once(request: Request, next: Next) -> Result<Response, Problem> {
+/// For creations by an upload, which is handed on as it comes.
+pub(crate) async fn upload_layer(request: Request, next: Next) -> Response {
+    once(request, next, true)
+        .await
+        .unwrap_or_else(Problem::into_response)
+}
+
+async fn once(request: Request, next: Next, upload: bool) -> Result<Response, Problem> {
     let Some(key) = key(request.headers())? else {
         return Ok(next.run(request).await);
     };
@@ -107,19 +124,39 @@ async fn once(request: Request, next: Next) -> Result<Response, Problem> {
         .get::<Arc<Idempotency>>()
         .cloned()
         .ok_or_else(|| Problem::internal("the keys of creations are missing"))?;
-    let (parts, body) = request.into_parts();
-    let bytes = body::read(body).await?;
+    let (mut parts, body) = request.into_parts();
+    let query = parts.uri.query().unwrap_or_default();
+    let said = upload.then(Said::default);
+    let (digest, body, lease) = match &said {
+        None => {
+            let bytes = body::read(body).await?;
+            (digest(query, &bytes), Body::from(bytes), LEASE)
+        }
+        Some(_) => (digest(query, b""), body, UPLOAD_LEASE),
+    };
+    if let Some(said) = &said {
+        parts.extensions.insert(said.clone());
+    }
     let token = idempotency.token();
     let asked = IdempotentRequest {
         user,
         operation: format!("{} {}", parts.method, parts.uri.path()),
         key,
-        digest: digest(parts.uri.query().unwrap_or_default(), &bytes),
+        digest,
         token,
     };
-    match idempotency.keys.reserve(&asked, LEASE, LIFETIME).await? {
+    let request = Request::from_parts(parts, body);
+    match idempotency.keys.reserve(&asked, lease, LIFETIME).await? {
         Reserved::Granted => {}
-        Reserved::Answered(kept) => return Ok(replay(kept)),
+        Reserved::Answered(kept) => {
+            if let Some(said) = said {
+                UploadForm::hear_out(request).await?;
+                if kept_digest(&kept) != said.digest().map(hex) {
+                    return Err(reused());
+                }
+            }
+            return Ok(replay(kept));
+        }
         Reserved::AnswerLost => {
             return Err(Problem::conflict("idempotency-answer-lost").detail(
                 "Cette demande a déjà été exécutée, mais sa réponse n’a pas pu être gardée. Cherchez l’élément dans \
@@ -129,24 +166,13 @@ async fn once(request: Request, next: Next) -> Result<Response, Problem> {
         Reserved::UnderWay(wait) => {
             return Err(Problem::conflict("idempotency-under-way")
                 .detail("Une demande qui porte cette clé est en cours.")
-                .retry_after(wait.as_secs().clamp(1, LEASE.as_secs())));
+                .retry_after(wait.as_secs().clamp(1, lease.as_secs())));
         }
-        Reserved::Mismatch => {
-            return Err(
-                Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency-key-reused")
-                    .detail("Cette clé a déjà servi à une autre demande.")
-                    .field(
-                        "Idempotency-Key",
-                        "reused",
-                        "Cette clé a déjà servi à une autre demande.",
-                    ),
-            );
-        }
+        Reserved::Mismatch => return Err(reused()),
     }
-    let request = Request::from_parts(parts, Body::from(bytes));
     let work = async move {
         let response = carrying_out(token, next.run(request)).await;
-        settle(&*idempotency.keys, token, response).await
+        settle(&*idempotency.keys, token, response, said).await
     };
     match tokio::spawn(work.in_current_span()).await {
         Ok(response) => Ok(response),
@@ -155,8 +181,29 @@ async fn once(request: Request, next: Next) -> Result<Response, Problem> {
     }
 }
 
+fn reused() -> Problem {
+    let text = "Cette clé a déjà servi à une autre demande.";
+    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency-key-reused")
+        .detail(text)
+        .field("Idempotency-Key", "reused", text)
+}
+
+fn hex(digest: [u8; 32]) -> String {
+    use std::fmt::Write as _;
+    digest.iter().fold(String::with_capacity(64), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// What the upload said that got this answer.
+fn kept_digest(kept: &KeptAnswer) -> Option<String> {
+    let mut pairs = kept.headers.iter();
+    pairs.find_map(|(name, value)| (name == SAID).then(|| value.clone()))
+}
+
 /// Keeps a good answer; gives the key back after another one. An answer that cannot be kept is given all the same.
-async fn settle(keys: &dyn IdempotencyKeys, token: Uuid, response: Response) -> Response {
+async fn settle(keys: &dyn IdempotencyKeys, token: Uuid, response: Response, said: Option<Said>) -> Response {
     if !response.status().is_success() {
         if let Err(error) = keys.release(token).await {
             tracing::warn!(error = %chain(&error), "a key could not be given back");
@@ -181,7 +228,9 @@ async fn settle(keys: &dyn IdempotencyKeys, token: Uuid, response: Response) -> 
         });
         let answer = KeptAnswer {
             status: parts.status.as_u16(),
-            headers: headers.collect(),
+            headers: headers
+                .chain(said.and_then(|said| Some((SAID.to_owned(), hex(said.digest()?)))))
+                .collect(),
             body: body.to_vec(),
         };
         if let Err(error) = keys.answer(token, &answer).await {
@@ -194,7 +243,7 @@ async fn settle(keys: &dyn IdempotencyKeys, token: Uuid, response: Response) -> 
 fn replay(kept: KeptAnswer) -> Response {
     let mut response = Response::new(Body::from(kept.body));
     *response.status_mut() = StatusCode::from_u16(kept.status).unwrap_or(StatusCode::OK);
-    for (name, value) in kept.headers {
+    for (name, value) in kept.headers.into_iter().filter(|(name, _)| name != SAID) {
         if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
             response.headers_mut().insert(name, value);
         }

@@ -10,8 +10,8 @@ use mppeep_core::domain::settings::SettingsSection;
 use mppeep_core::domain::user::Role;
 use mppeep_core::ports::document::DocumentFilter;
 use mppeep_core::ports::page::PageRequest;
-use mppeep_core::services::ServiceError;
 use mppeep_core::services::documents::DocumentService;
+use mppeep_core::services::{Reading, ServiceError};
 use uuid::Uuid;
 
 use super::contents::{Folder, PDF, filled, why};
@@ -170,7 +170,10 @@ async fn a_refusal_leaves_nothing() {
     // A confidential one is not there for the agent.
     let secret = deposit(&service, &sdrh, mine, &hidden).await.expect("kept");
     assert_eq!(why(service.get(&me, secret.id).await), "not found");
-    assert_eq!(why(service.open(&me, secret.id, None).await), "not found");
+    assert_eq!(
+        why(service.open(&me, secret.id, None, |_| Reading::Nothing).await),
+        "not found"
+    );
     let all = PageRequest::first(10);
     let seen = service
         .list(&me, DocumentFilter::default(), &all)

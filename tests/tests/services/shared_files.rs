@@ -1,9 +1,11 @@
 //! Files on a real store: read by a job, seen by who may, removed when their time is over.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use mppeep_core::domain::activity::{Activity, ActivityAction};
 use mppeep_core::domain::id::UserId;
 use mppeep_core::domain::permission::Actor;
 use mppeep_core::domain::settings::SettingsSection;
@@ -13,12 +15,13 @@ use mppeep_core::layered::worker::{JobHandler, Worker, WorkerSettings};
 use mppeep_core::ports::clock::SystemEntropy;
 use mppeep_core::ports::page::PageRequest;
 use mppeep_core::ports::shared_file::SharedFileFilter;
-use mppeep_core::services::ServiceError;
+use mppeep_core::ports::spreadsheet::{Sheet, SheetError, SheetFormat, Spreadsheets};
 use mppeep_core::services::file_reading::FileJobs;
 use mppeep_core::services::file_tasks::RetainFilesTask;
 use mppeep_core::services::personnel_import::PersonnelImportService;
 use mppeep_core::services::schedule::Task as _;
 use mppeep_core::services::shared_files::SharedFileService;
+use mppeep_core::services::{Reading, ServiceError};
 use mppeep_spreadsheet::SpreadsheetFiles;
 use tokio::sync::watch;
 use uuid::Uuid;
@@ -113,6 +116,65 @@ async fn a_job_reads_what_was_handed_in() {
     assert_eq!(preview.total, 2);
 }
 
+/// Reads tables, and counts how often.
+#[derive(Default)]
+struct Counting(AtomicUsize);
+
+impl Spreadsheets for Counting {
+    fn read(&self, file_name: &str, bytes: &[u8]) -> Result<Sheet, SheetError> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        SpreadsheetFiles::default().read(file_name, bytes)
+    }
+
+    fn write(&self, format: SheetFormat, sheet: &Sheet) -> Result<Vec<u8>, SheetError> {
+        SpreadsheetFiles::default().write(format, sheet)
+    }
+}
+
+/// Whoever looks at a table, it is read once; each look is noted, and shown to who may read the file only.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_preview_is_read_once() {
+    let world = World::new().await;
+    let folder = Folder::new();
+    let counting = Arc::new(Counting::default());
+    let files = SharedFileService::new(world.context.clone(), folder.contents(), counting.clone());
+    let sdrh = account(world.of_role(Role::Sdrh), 1);
+    let good = hand_in(&files, &sdrh, "bon.csv", b"A;B\n1;2\n")
+        .await
+        .expect("kept");
+    let other = hand_in(&files, &sdrh, "autre.csv", b"C;D\n1;2\n")
+        .await
+        .expect("kept");
+    let broken = hand_in(&files, &sdrh, "vide.csv", b"\n").await.expect("kept");
+    let downloads = async || {
+        let lines = world.journal().await;
+        let read = |line: &&Activity| line.action == ActivityAction::Downloaded;
+        lines.iter().filter(read).count()
+    };
+    for _ in 0..3 {
+        let preview = files
+            .preview(&sdrh, good.id)
+            .await
+            .expect("read")
+            .expect("a table");
+        assert_eq!(preview.header, ["A", "B"]);
+        assert_eq!(why(files.preview(&sdrh, broken.id).await), "unreadable-table");
+    }
+    assert_eq!(counting.0.load(Ordering::SeqCst), 2, "one each");
+    assert_eq!(downloads().await, 3);
+    let sdb = account(world.of_role(Role::Sdb), 2);
+    assert_eq!(why(files.preview(&sdb, good.id).await), "not found");
+    assert_eq!(downloads().await, 3);
+    let preview = files
+        .preview(&sdrh, other.id)
+        .await
+        .expect("read")
+        .expect("a table");
+    assert_eq!(preview.header, ["C", "D"], "another content");
+    files.remove(&sdrh, good.id, 1).await.expect("removed");
+    assert_eq!(why(files.preview(&sdrh, good.id).await), "not found");
+}
+
 /// A table that no import would take is told to be too large before it fills the memory; the file is kept nevertheless.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_table_that_is_too_large_is_not_read() {
@@ -138,7 +200,7 @@ async fn a_table_that_is_too_large_is_not_read() {
     let kept = files.hand_in(&sdrh, &input, upload).await.expect("kept");
     assert_eq!(kept.file.size, 26 * 1024 * 1024);
     assert_eq!(why(files.preview(&sdrh, kept.id).await), "unreadable-table");
-    assert!(files.open(&sdrh, kept.id).await.is_ok());
+    assert!(files.open(&sdrh, kept.id, |_| Reading::Begun).await.is_ok());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -159,7 +221,10 @@ async fn budget_offices_see_their_own_and_finance_changes_nothing() {
     assert_eq!(total(&sdc).await.expect("a page"), 0);
     assert_eq!(total(&daf).await.expect("a page"), 1);
     assert_eq!(why(total(&world.of_role(Role::Cs)).await), "forbidden");
-    assert_eq!(why(files.open(&sdc, file.id).await), "not found");
+    assert_eq!(
+        why(files.open(&sdc, file.id, |_| Reading::Nothing).await),
+        "not found"
+    );
     assert_eq!(why(files.archive(&sdc, file.id, 1).await), "not found");
     assert_eq!(why(files.archive(&daf, file.id, 1).await), "forbidden");
     assert_eq!(why(files.begin_upload(&daf, "x.csv").await), "forbidden");

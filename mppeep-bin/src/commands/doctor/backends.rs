@@ -1,5 +1,7 @@
 //! What stands behind the server, tried.
 
+use std::time::Duration;
+
 use mppeep_core::ports::job_queue::Queue;
 
 use super::super::postgres_tools;
@@ -10,6 +12,12 @@ use crate::wiring::database::Opened;
 
 /// Connections of a process beside those for units: single statements, and the one that listens.
 const OTHER_CONNECTIONS: u32 = 5;
+
+/// Contents and rows that are compared at most.
+const MOST_CONTENTS: u64 = 200_000;
+
+/// From which age on a content without a row is one that was left behind.
+const ORPHAN_AGE: Duration = Duration::from_secs(3600);
 
 pub(super) async fn database(config: &Config, wired: &Wired, checks: &mut Vec<Check>) -> anyhow::Result<()> {
     match &wired.database {
@@ -73,6 +81,38 @@ fn is_pooled(config: &Config) -> bool {
 
 fn listens_apart(config: &Config) -> bool {
     matches!(&config.database, Database::Postgres(settings) if settings.listen_url.is_some())
+}
+
+/// What is lost is an error; what is too much is removed by the server itself.
+pub(super) async fn contents(wired: &Wired, checks: &mut Vec<Check>) -> anyhow::Result<()> {
+    let context = &wired.services.context;
+    let found = wired.contents.compare(context, MOST_CONTENTS, ORPHAN_AGE).await?;
+    let reach = if found.partly {
+        format!(" (of the first {MOST_CONTENTS})")
+    } else {
+        String::new()
+    };
+    if found.missing > 0 {
+        let named: Vec<_> = found.named.iter().map(ToString::to_string).collect();
+        let says = format!(
+            "{} of {} contents{reach} are missing or cut, among them {}: put them back from a copy (mppeep restore)",
+            found.missing,
+            found.rows,
+            named.join(", ")
+        );
+        add(checks, "contents", Verdict::Error, says);
+    } else {
+        let says = format!("{}{reach} are named, and all are there", found.rows);
+        add(checks, "contents", Verdict::Ok, says);
+    }
+    if found.orphans > 0 {
+        let says = format!(
+            "{} contents{reach} are named by nothing: the server removes them within hours",
+            found.orphans
+        );
+        add(checks, "contents", Verdict::Advice, says);
+    }
+    Ok(())
 }
 
 /// Redis may be away: that is advice, and no error.

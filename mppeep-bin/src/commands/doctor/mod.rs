@@ -1,9 +1,11 @@
 //! `mppeep doctor`.
 
 mod backends;
+mod certificate;
 
 use std::process::ExitCode;
 
+use jiff::Timestamp;
 use mppeep_core::domain::user::{Role, UserStatus};
 use mppeep_core::ports::page::{PageRequest, PageStart};
 use mppeep_core::ports::user::UserFilter;
@@ -36,12 +38,14 @@ struct Check {
 pub(crate) async fn run(config: &Config, report: &Report) -> anyhow::Result<ExitCode> {
     let mut checks = Vec::new();
     settings(config, &mut checks);
+    certificate::check(config, Timestamp::now(), &mut checks);
     match wiring::open(config, false, Patience::None).await {
         Ok(wired) => {
             let says = format!("{} opens, its schema is up to date", wired.place());
             add(&mut checks, "database", Verdict::Ok, says);
             backends::database(config, &wired, &mut checks).await?;
             inside(&wired, &mut checks).await?;
+            backends::contents(&wired, &mut checks).await?;
             backends::redis(&wired, &mut checks).await;
             backends::mail(config, &wired, &mut checks).await?;
             wired.close().await;

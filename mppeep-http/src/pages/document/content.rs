@@ -1,11 +1,10 @@
 //! The contents of documents.
 
 use axum::response::Response;
-use http::HeaderMap;
 use mppeep_core::domain::id::DocumentId;
 use serde::Deserialize;
 
-use crate::download::{self, As};
+use crate::download::{self, As, Asked};
 use crate::extract::{PathId, QueryParams};
 use crate::pages::visit::Visit;
 use crate::problem::Problem;
@@ -19,29 +18,31 @@ pub(super) struct ContentQuery {
 async fn send(
     visit: &Visit,
     id: DocumentId,
-    asked: &ContentQuery,
+    query: &ContentQuery,
     how: As,
-    headers: &HeaderMap,
+    asked: &Asked,
 ) -> Result<Response, Problem> {
     let service = &visit.state.services.documents;
-    let content = service.open(&visit.actor, id, asked.number).await?;
-    download::send(content, how, headers).await
+    let content = service
+        .open(&visit.actor, id, query.number, |file| asked.reading(how, file))
+        .await?;
+    download::send(content, how, asked).await
 }
 
 pub(super) async fn download(
     visit: Visit,
     PathId(id): PathId<DocumentId>,
-    QueryParams(asked): QueryParams<ContentQuery>,
-    headers: HeaderMap,
+    QueryParams(query): QueryParams<ContentQuery>,
+    asked: Asked,
 ) -> Result<Response, Problem> {
-    send(&visit, id, &asked, As::Attachment, &headers).await
+    send(&visit, id, &query, As::Attachment, &asked).await
 }
 
 pub(super) async fn preview(
     visit: Visit,
     PathId(id): PathId<DocumentId>,
-    QueryParams(asked): QueryParams<ContentQuery>,
-    headers: HeaderMap,
+    QueryParams(query): QueryParams<ContentQuery>,
+    asked: Asked,
 ) -> Result<Response, Problem> {
-    send(&visit, id, &asked, As::Preview, &headers).await
+    send(&visit, id, &query, As::Preview, &asked).await
 }

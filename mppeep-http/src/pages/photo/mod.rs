@@ -2,7 +2,7 @@
 
 use askama::Template;
 use axum::response::Response;
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 use jiff::Timestamp;
 use mppeep_core::domain::id::PersonnelId;
 use mppeep_core::domain::permission::{Action, Resource};
@@ -18,7 +18,7 @@ use super::frame::Frame;
 use super::ui::{ErrorSummary, Field, FormErrors};
 use super::visit::{Visit, show, show_with};
 use crate::catalogue;
-use crate::download::{self, As};
+use crate::download::{self, As, Asked};
 use crate::extract::{FormFields, Opened, PathId, QueryParams, UploadForm};
 use crate::problem::Problem;
 use crate::routes::{BodyLimit, RouteTable, get, post};
@@ -92,30 +92,30 @@ fn own_owner(visit: &Visit) -> Result<PhotoOwner, Problem> {
 async fn send(
     visit: &Visit,
     owner: PhotoOwner,
-    asked: &PictureQuery,
-    headers: &HeaderMap,
+    query: &PictureQuery,
+    asked: &Asked,
 ) -> Result<Response, Problem> {
-    let small = asked.small.is_some();
+    let small = query.small.is_some();
     let photos = &visit.state.services.photos;
     let (_, content) = photos.open(&visit.actor, owner, small).await?;
-    download::send(content, As::Picture, headers).await
+    download::send(content, As::Picture, asked).await
 }
 
 async fn agent(
     visit: Visit,
     PathId(id): PathId<PersonnelId>,
-    QueryParams(asked): QueryParams<PictureQuery>,
-    headers: HeaderMap,
+    QueryParams(query): QueryParams<PictureQuery>,
+    asked: Asked,
 ) -> Result<Response, Problem> {
-    send(&visit, PhotoOwner::Personnel(id), &asked, &headers).await
+    send(&visit, PhotoOwner::Personnel(id), &query, &asked).await
 }
 
 async fn own(
     visit: Visit,
-    QueryParams(asked): QueryParams<PictureQuery>,
-    headers: HeaderMap,
+    QueryParams(query): QueryParams<PictureQuery>,
+    asked: Asked,
 ) -> Result<Response, Problem> {
-    send(&visit, own_owner(&visit)?, &asked, &headers).await
+    send(&visit, own_owner(&visit)?, &query, &asked).await
 }
 
 #[derive(Template)]

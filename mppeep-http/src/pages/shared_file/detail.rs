@@ -2,7 +2,6 @@
 
 use askama::Template;
 use axum::response::Response;
-use http::HeaderMap;
 use mppeep_core::domain::id::SharedFileId;
 use mppeep_core::domain::permission::{Action, Resource};
 use mppeep_core::domain::shared_file::{SharedFile, SharedFileStatus};
@@ -12,7 +11,7 @@ use serde::Deserialize;
 
 use super::PATH;
 use crate::catalogue::{self, Label};
-use crate::download::{self, As};
+use crate::download::{self, As, Asked};
 use crate::extract::{FormFields, PathId, QueryParams};
 use crate::pages::document::{refusal, status_of, version_of};
 use crate::pages::frame::Frame;
@@ -227,23 +226,26 @@ pub(super) async fn remove(
     done(&visit, id, outcome, &format!("{PATH}?note=file-removed")).await
 }
 
-async fn send(visit: &Visit, id: SharedFileId, how: As, headers: &HeaderMap) -> Result<Response, Problem> {
-    let content = visit.state.services.shared_files.open(&visit.actor, id).await?;
-    download::send(content, how, headers).await
+async fn send(visit: &Visit, id: SharedFileId, how: As, asked: &Asked) -> Result<Response, Problem> {
+    let service = &visit.state.services.shared_files;
+    let content = service
+        .open(&visit.actor, id, |file| asked.reading(how, file))
+        .await?;
+    download::send(content, how, asked).await
 }
 
 pub(super) async fn download(
     visit: Visit,
     PathId(id): PathId<SharedFileId>,
-    headers: HeaderMap,
+    asked: Asked,
 ) -> Result<Response, Problem> {
-    send(&visit, id, As::Attachment, &headers).await
+    send(&visit, id, As::Attachment, &asked).await
 }
 
 pub(super) async fn preview(
     visit: Visit,
     PathId(id): PathId<SharedFileId>,
-    headers: HeaderMap,
+    asked: Asked,
 ) -> Result<Response, Problem> {
-    send(&visit, id, As::Preview, &headers).await
+    send(&visit, id, As::Preview, &asked).await
 }

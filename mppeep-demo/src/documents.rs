@@ -208,6 +208,14 @@ fn one(
     }
 }
 
+/// Keeps one content.
+pub(crate) async fn keep(files: &dyn FileStore, id: StoredFileId, content: &[u8]) -> Result<(), LoadError> {
+    let mut writer = files.create(id).await?;
+    writer.write(Bytes::copy_from_slice(content)).await?;
+    writer.finish().await?;
+    Ok(())
+}
+
 /// Keeps the contents, and then writes the documents that name them, in one unit. Gives the epochs that moved. After a
 /// failure no document is there; contents that were kept are named by nothing, and cleaned up like others.
 ///
@@ -219,9 +227,7 @@ pub async fn load_documents(
     documents: &[DemoDocument],
 ) -> Result<Vec<Epoch>, LoadError> {
     for made in documents {
-        let mut writer = files.create(made.version.file.id).await?;
-        writer.write(Bytes::copy_from_slice(&made.content)).await?;
-        writer.finish().await?;
+        keep(files, made.version.file.id, &made.content).await?;
     }
     let mut unit = store.begin().await?;
     for made in documents {

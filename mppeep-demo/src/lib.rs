@@ -2,7 +2,8 @@
 //!
 //! The people are invented: names are put together at random from lists of common ones, and nothing is taken from a
 //! real file. The same number of agents, day and seed give the same data, so that a screenshot or a test can name an
-//! agent. [`generate`] makes plain domain objects; [`load`] and [`load_documents`] write them through the core's ports.
+//! agent. [`generate`] makes plain domain objects; [`load`], [`load_documents`] and [`load_files`] write them
+//! through the core's ports.
 
 mod absences;
 mod accounts;
@@ -15,6 +16,7 @@ mod names;
 mod pdf;
 mod people;
 mod random;
+mod shared_files;
 mod units;
 
 use jiff::civil::Date;
@@ -30,6 +32,7 @@ use mppeep_core::domain::user::User;
 pub use documents::{DemoDocument, load_documents};
 pub use error::{GenerateError, LoadError};
 pub use load::{LoadProgress, LoadStep, load};
+pub use shared_files::{DemoFile, load_files};
 
 use random::Random;
 
@@ -61,6 +64,8 @@ pub struct DemoData {
     pub activities: Vec<Activity>,
     /// Documents of a few files.
     pub documents: Vec<DemoDocument>,
+    /// Files that services handed in.
+    pub files: Vec<DemoFile>,
 }
 
 /// Makes the data of `agents` agents (at least [`FEWEST_AGENTS`]) as of `today`.
@@ -79,6 +84,7 @@ pub fn generate(agents: u32, today: Date, seed: u64) -> Result<DemoData, Generat
     let users = accounts::make(&personnel, today, &mut random)?;
     let activities = history::make(&mut personnel, &organisation, &users, today, &mut random);
     let documents = documents::make(&personnel, &users, today, &mut random);
+    let files = shared_files::make(&personnel, &users, today, &mut random);
     Ok(DemoData {
         organisation,
         holidays,
@@ -88,6 +94,7 @@ pub fn generate(agents: u32, today: Date, seed: u64) -> Result<DemoData, Generat
         users,
         activities,
         documents,
+        files,
     })
 }
 

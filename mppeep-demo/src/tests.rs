@@ -6,6 +6,9 @@ use jiff::civil::date;
 use mppeep_core::domain::calendar::Half;
 use mppeep_core::domain::codes::BirthPrecision;
 use mppeep_core::domain::document::{DocumentState, Expiry};
+use mppeep_core::domain::permission::{Action, Actor, Resource};
+use mppeep_core::domain::shared_file::{ACCEPTED_TYPES, SharedFileStatus};
+use mppeep_core::domain::stored_file::FileName;
 use mppeep_core::domain::text::fold;
 use mppeep_core::domain::user::Role;
 
@@ -267,5 +270,41 @@ fn documents_show_every_case_that_lists_look_for() {
         );
         assert!(made.content.starts_with(b"%PDF-"));
         assert!(made.document.created_at < random::morning_of(TODAY));
+    }
+}
+
+#[test]
+fn files_show_what_becomes_of_them() {
+    let data = data();
+    assert!((5..=12).contains(&data.files.len()), "{} files", data.files.len());
+    for status in [
+        SharedFileStatus::Processed,
+        SharedFileStatus::Failed,
+        SharedFileStatus::Archived,
+    ] {
+        let is = |made: &&DemoFile| made.file.status == status;
+        assert!(data.files.iter().any(|made| is(&made)), "{status:?}");
+    }
+    for made in &data.files {
+        let file = &made.file;
+        let name = file.file_name.as_str();
+        assert_eq!(
+            FileName::parse(name, ACCEPTED_TYPES).as_ref(),
+            Ok(&file.file_name)
+        );
+        assert_eq!(usize::try_from(file.file.size).unwrap(), made.content.len());
+        assert!(
+            file.fields.period.is_some() && file.uploaded_by.is_some(),
+            "{name}"
+        );
+        assert!(file.updated_at < random::morning_of(TODAY), "{name}");
+        let by = data.users.iter().find(|user| Some(user.id) == file.uploaded_by);
+        let actor = Actor {
+            user: file.uploaded_by,
+            roles: by.unwrap().fields.roles.clone(),
+            ..Actor::operator("")
+        };
+        let scope = actor.scope(Resource::SharedFile, Action::Write);
+        assert!(scope.reaches_made(file.uploaded_by), "{name}");
     }
 }

@@ -58,9 +58,14 @@ async fn load(wired: &Wired, agents: u32) -> anyhow::Result<()> {
         }
         Err(error) => return Err(error.into()),
     }
-    let epochs = mppeep_demo::load_documents(store, wired.contents.store.as_ref(), &data.documents)
+    let contents = wired.contents.store.as_ref();
+    let epochs = mppeep_demo::load_documents(store, contents, &data.documents)
         .await
         .context("the demonstration's documents cannot be kept")?;
+    wired.board.observe(&epochs);
+    let epochs = mppeep_demo::load_files(store, contents, &data.files)
+        .await
+        .context("the demonstration's files cannot be kept")?;
     wired.board.observe(&epochs);
     Ok(())
 }

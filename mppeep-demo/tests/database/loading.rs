@@ -10,11 +10,14 @@ use mppeep_core::ports::file_store::{FileSniffer, FileStore};
 use mppeep_core::ports::page::PageRequest;
 use mppeep_core::ports::password::{PasswordHasher, Verified};
 use mppeep_core::ports::personnel::{ArchiveFilter, PersonnelFilter, PersonnelQuery, PersonnelSort};
+use mppeep_core::ports::shared_file::SharedFileFilter;
+use mppeep_core::ports::spreadsheet::Spreadsheets;
 use mppeep_core::ports::store::Store;
 use mppeep_core::services::settings::DEMONSTRATION;
-use mppeep_demo::{DEMO_PASSWORD, LoadError, LoadStep, generate, load, load_documents};
+use mppeep_demo::{DEMO_PASSWORD, LoadError, LoadStep, generate, load, load_documents, load_files};
 use mppeep_files::{FolderStore, MagicSniffer};
 use mppeep_password::Argon2Hasher;
+use mppeep_spreadsheet::SpreadsheetFiles;
 
 #[tokio::test]
 async fn everything_is_written_and_a_second_time_is_refused() {
@@ -150,5 +153,55 @@ async fn documents_have_contents_that_are_what_they_say() {
         let content = reader.read(1 << 20).await.unwrap();
         assert_eq!(content, made.content);
         assert_eq!(sniffer.sniff(&content), Some(FileType::Pdf));
+    }
+}
+
+/// What is told of a table is what reading its content finds.
+#[tokio::test]
+async fn files_have_contents_that_are_what_they_say() {
+    let (database, data) = Database::with_agents(60).await;
+    let folder = tempfile::tempdir().unwrap();
+    let files = FolderStore::open(folder.path()).unwrap();
+    let store = database.store.as_ref();
+    load_files(store, &files, &data.files).await.unwrap();
+    let mut unit = store.begin_read().await.unwrap();
+    let filter = SharedFileFilter {
+        scope: Scope::everything(),
+        ..SharedFileFilter::default()
+    };
+    let page = unit.shared_files().list(&filter, &PageRequest::first(100)).await;
+    let listed = page.unwrap().rows;
+    let live = data.files.iter().filter(|made| made.file.archived_at.is_none());
+    assert!(listed.len() >= live.count());
+    for made in &data.files {
+        let file = unit.shared_files().find(made.file.id).await.unwrap().unwrap();
+        assert_eq!(file, made.file);
+        let mut reader = files.open(file.file.id).await.unwrap().unwrap();
+        let content = reader.read(1 << 20).await.unwrap();
+        assert_eq!(content, made.content);
+        let found = MagicSniffer.sniff(&content).unwrap();
+        assert!(file.file_name.kind().agrees_with(found), "{found:?}");
+        if !file.file.kind.is_table() {
+            continue;
+        }
+        let sheet = SpreadsheetFiles::default()
+            .read(file.file_name.as_str(), &content)
+            .unwrap();
+        let (header, rows) = sheet.rows.split_first().unwrap();
+        let wider: Vec<u32> = (2..)
+            .zip(rows)
+            .filter(|(_, row)| row.len() > header.len())
+            .map(|(number, _)| number)
+            .collect();
+        let reading = file.reading.unwrap();
+        assert_eq!(
+            reading.faults.iter().map(|fault| fault.row).collect::<Vec<_>>(),
+            wider
+        );
+        assert_eq!(reading.rows_wrong, Some(u32::try_from(wider.len()).unwrap()));
+        assert_eq!(
+            reading.rows_ok,
+            Some(u32::try_from(rows.len() - wider.len()).unwrap())
+        );
     }
 }

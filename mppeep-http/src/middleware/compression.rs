@@ -20,7 +20,7 @@ pub(crate) fn layer() -> CompressionLayer<And<SizeAbove, Check>> {
     CompressionLayer::new()
         .br(true)
         .gzip(true)
-        .quality(CompressionLevel::Precise(4))
+        .quality(CompressionLevel::Precise(5))
         .compress_when(SizeAbove::new(1024).and(check))
 }
 

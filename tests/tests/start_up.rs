@@ -4,12 +4,12 @@ use std::time::{Duration, Instant};
 
 use mppeep_tests::processes::resident_kib;
 use mppeep_tests::server::database_in;
-use mppeep_tests::{ADMIN_EMAIL, Launch, Server, raw};
+use mppeep_tests::{ADMIN_EMAIL, Backend, Launch, Server, raw};
 
 /// `serve` needs nothing but a folder.
 #[tokio::test]
 async fn serve_needs_no_set_up() {
-    let launch = Launch::new();
+    let launch = Launch::on(Backend::Sqlite);
     assert_eq!(std::fs::read_dir(launch.data()).expect("a folder").count(), 0);
     let server = launch.start();
     let _page = server.visitor().get("/mppeep/login").await.expect(200);

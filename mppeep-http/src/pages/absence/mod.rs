@@ -1,6 +1,7 @@
 //! Leave and absences.
 
 mod calendar;
+mod detail;
 mod form;
 mod list;
 mod overview;
@@ -23,7 +24,7 @@ pub(super) fn routes() -> RouteTable {
         .route("/rh/absences", post(form::record).needs(Absence, Write))
         .route("/rh/absences/nouvelle", get(form::new_form).needs(Absence, Write))
         .route("/rh/absences/decompte", get(form::count).needs(Absence, Write))
-        .route("/rh/absences/{id}", get(form::detail).needs(Absence, Read))
+        .route("/rh/absences/{id}", get(detail::detail).needs(Absence, Read))
         .route("/rh/absences/{id}", post(form::correct).needs(Absence, Write))
         .route(
             "/rh/absences/{id}/modifier",
@@ -31,11 +32,11 @@ pub(super) fn routes() -> RouteTable {
         )
         .route(
             "/rh/absences/{id}/annuler",
-            get(form::cancel_form).needs(Absence, Write),
+            get(detail::cancel_form).needs(Absence, Write),
         )
         .route(
             "/rh/absences/{id}/annuler",
-            post(form::cancel).needs(Absence, Write),
+            post(detail::cancel).needs(Absence, Write),
         )
         .route(
             "/rh/calendrier",

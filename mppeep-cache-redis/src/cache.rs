@@ -66,7 +66,7 @@ impl RedisCache {
             for (name, lease) in doubtful {
                 let uncertain = Uncertain::new(&link, &name, &lease);
                 if give_back(&link, &name, &lease).await.is_ok() {
-                    uncertain.is_over();
+                    uncertain.settled();
                 }
             }
         });
@@ -128,12 +128,12 @@ impl Cache for RedisCache {
             .await;
         match answered {
             Ok(Found::Lookup(lookup)) => {
-                uncertain.is_over();
+                uncertain.settled();
                 self.give_back_doubtful();
                 Ok(lookup)
             }
             Ok(Found::Garbage) => {
-                uncertain.is_over();
+                uncertain.settled();
                 Err(self.garbage())
             }
             // The lease may have been given with what was forged.
@@ -144,7 +144,7 @@ impl Cache for RedisCache {
             Err(error) => {
                 if matches!(error, BackendError::Unavailable { .. }) {
                     // It certainly did nothing.
-                    uncertain.is_over();
+                    uncertain.settled();
                 }
                 Err(error)
             }
@@ -204,7 +204,7 @@ impl Cache for RedisCache {
             )
             .await?;
         if let Some(uncertain) = uncertain {
-            uncertain.is_over();
+            uncertain.settled();
         }
         filled.ok_or_else(|| self.garbage())
     }

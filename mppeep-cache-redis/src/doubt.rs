@@ -104,7 +104,7 @@ impl<'a> Uncertain<'a> {
     }
 
     /// The outcome is known.
-    pub(crate) fn is_over(mut self) {
+    pub(crate) fn settled(mut self) {
         self.certain = true;
     }
 }

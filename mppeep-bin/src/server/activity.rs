@@ -1,13 +1,13 @@
 //! What a connection is doing, shared by its socket, its requests and the table of places.
 
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
-use tokio::sync::Notify;
 use tokio::time::Instant;
 
 /// What a connection is doing.
@@ -37,13 +37,16 @@ struct State {
     shared: bool,
     /// Whether it was told to give up its place.
     ended: bool,
+    /// Whether it was told that the server ends.
+    closing: bool,
+    /// Wakes the one task that waits to be told.
+    waker: Option<Waker>,
 }
 
 /// What one connection is doing, and since when.
 #[derive(Debug)]
 pub(super) struct Activity {
     state: Mutex<State>,
-    end: Notify,
 }
 
 impl Activity {
@@ -59,8 +62,9 @@ impl Activity {
                 taken: now,
                 shared: false,
                 ended: false,
+                closing: false,
+                waker: None,
             }),
-            end: Notify::new(),
         }
     }
 
@@ -153,13 +157,45 @@ impl Activity {
 
     /// Makes the connection give up its place.
     pub(super) fn end(&self) {
-        self.state().ended = true;
-        self.end.notify_one();
+        self.tell(|state| state.ended = true);
     }
 
-    /// Waits until the connection has to give up its place.
+    /// Tells the connection that the server ends.
+    pub(super) fn close(&self) {
+        self.tell(|state| state.closing = true);
+    }
+
+    fn tell(&self, what: impl FnOnce(&mut State)) {
+        let mut state = self.state();
+        what(&mut state);
+        let waker = state.waker.take();
+        drop(state);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// Waits until the connection has to give up its place. Only the connection's own task may wait.
     pub(super) async fn ended(&self) {
-        self.end.notified().await;
+        poll_fn(|cx| self.poll_told(cx, |state| state.ended)).await;
+    }
+
+    /// Waits until the server ends. Only the connection's own task may wait.
+    pub(super) async fn closing(&self) {
+        poll_fn(|cx| self.poll_told(cx, |state| state.closing)).await;
+    }
+
+    /// A connection looks for this with each request, so it costs one look.
+    fn poll_told(&self, cx: &Context<'_>, told: impl Fn(&State) -> bool) -> Poll<()> {
+        let mut state = self.state();
+        if told(&state) {
+            return Poll::Ready(());
+        }
+        let known = state.waker.as_ref();
+        if !known.is_some_and(|waker| waker.will_wake(cx.waker())) {
+            state.waker = Some(cx.waker().clone());
+        }
+        Poll::Pending
     }
 }
 

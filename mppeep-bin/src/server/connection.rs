@@ -21,7 +21,6 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulConnection;
 use mppeep_http::{Readiness, Site, Transport};
 use tokio::net::TcpStream;
-use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt as _;
 
@@ -57,13 +56,7 @@ pub(super) struct Shared {
 }
 
 /// Serves one connection until it ends, has to give up its place, or the server ends.
-pub(super) async fn serve(
-    socket: TcpStream,
-    peer: SocketAddr,
-    activity: Arc<Activity>,
-    shared: Arc<Shared>,
-    closing: watch::Receiver<bool>,
-) {
+pub(super) async fn serve(socket: TcpStream, peer: SocketAddr, activity: Arc<Activity>, shared: Arc<Shared>) {
     let socket = PatientSocket::new(socket, Arc::clone(&activity), shared.patience);
     match &shared.tls {
         None => {
@@ -71,13 +64,13 @@ pub(super) async fn serve(
             let service = service(&shared, &activity, peer, transport);
             let connection = http1(TokioIo::new(socket), service);
             tokio::select! {
-                () = drive(connection, &activity, closing, shared.linger) => {}
+                () = drive(connection, &activity, shared.linger) => {}
                 () = activity.ended() => {}
             }
         }
         // Its future is larger; connections without TLS do not pay for it.
         Some(acceptor) => {
-            let secured = secured(acceptor.clone(), socket, peer, &activity, &shared, closing);
+            let secured = secured(acceptor.clone(), socket, peer, &activity, &shared);
             let secured: Pin<Box<dyn Future<Output = ()> + Send + '_>> = Box::pin(secured);
             tokio::select! {
                 () = secured => {}
@@ -93,14 +86,12 @@ async fn secured(
     peer: SocketAddr,
     activity: &Arc<Activity>,
     shared: &Arc<Shared>,
-    closing: watch::Receiver<bool>,
 ) {
     // The state of a handshake is large, and is gone when the handshake is done.
     let handshake = Box::pin(acceptor.accept(socket));
     let stream = {
-        let mut closing = closing.clone();
         let ends = async {
-            drop(closing.wait_for(|closing| *closing).await);
+            activity.closing().await;
             tokio::time::sleep(shared.linger).await;
         };
         tokio::select! {
@@ -131,19 +122,13 @@ async fn secured(
             .keep_alive_timeout(PING_PATIENCE)
             .serve_connection(TokioIo::new(stream), service);
         tokio::select! {
-            () = drive(connection, activity, closing, shared.linger) => {}
+            () = drive(connection, activity, shared.linger) => {}
             () = stuck(activity, shared.patience.write) => {
                 tracing::debug!("a reader that takes nothing is given up");
             }
         }
     } else {
-        drive(
-            http1(TokioIo::new(stream), service),
-            activity,
-            closing,
-            shared.linger,
-        )
-        .await;
+        drive(http1(TokioIo::new(stream), service), activity, shared.linger).await;
     }
 }
 
@@ -163,7 +148,7 @@ where
 
 /// Lets a connection live until it ends. When the server ends, a connection that waits may bring one more request for a
 /// while, so that none is lost on its way; each answer then says that it is the last.
-async fn drive<C>(connection: C, activity: &Activity, mut closing: watch::Receiver<bool>, linger: Duration)
+async fn drive<C>(connection: C, activity: &Activity, linger: Duration)
 where
     C: GracefulConnection,
     C::Error: Display,
@@ -176,7 +161,7 @@ where
     };
     tokio::select! {
         result = connection.as_mut() => return told(result),
-        _ended = closing.wait_for(|closing| *closing) => {}
+        () = activity.closing() => {}
     }
     let shared = activity.is_shared();
     if !shared {

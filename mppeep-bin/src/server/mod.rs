@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use mppeep_http::{Network, Readiness, Site};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinSet;
 
 use activity::Activity;
@@ -140,7 +140,6 @@ pub(crate) async fn serve(
             connections.clone(),
         )),
         connections,
-        closing: watch::Sender::new(false),
         tasks: JoinSet::new(),
     };
     tokio::select! {
@@ -156,7 +155,7 @@ pub(crate) async fn serve(
     }
     server.accept_those_who_wait(listener);
     server.connections.rest();
-    server.closing.send_replace(true);
+    server.places.close_all();
     let ended = async { while server.tasks.join_next().await.is_some() {} };
     if tokio::time::timeout(settings.drain, ended).await.is_err() {
         let cut = server.connections.open();
@@ -170,8 +169,6 @@ struct Server {
     shared: Arc<Shared>,
     places: Arc<Places>,
     connections: Connections,
-    /// Tells every connection that the server ends.
-    closing: watch::Sender<bool>,
     tasks: JoinSet<()>,
 }
 
@@ -232,13 +229,7 @@ impl Server {
             tracing::debug!("an address has all the connections it may have");
             return;
         };
-        let serving = connection::serve(
-            socket,
-            peer,
-            activity,
-            Arc::clone(&self.shared),
-            self.closing.subscribe(),
-        );
+        let serving = connection::serve(socket, peer, activity, Arc::clone(&self.shared));
         self.tasks.spawn(async move {
             serving.await;
             drop(place);

@@ -110,6 +110,13 @@ impl Places {
         end_one(self.table().open.values().map(|(_, activity)| activity));
     }
 
+    /// Tells every connection that the server ends.
+    pub(super) fn close_all(&self) {
+        for (_, activity) in self.table().open.values() {
+            activity.close();
+        }
+    }
+
     /// Gives a place to a connection of this address; none when the address has all it may have, and works on each.
     pub(super) fn take(
         self: &Arc<Self>,

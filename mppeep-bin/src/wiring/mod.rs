@@ -51,6 +51,10 @@ const CACHE_BYTES: u64 = 16 << 20;
 /// Copies of sessions that are made at once while their cache is away.
 const SESSION_LOADERS: usize = 16;
 
+/// How long everybody with that session waits for an instance that was killed while it made the copy. A session is one row:
+/// who takes longer may well be overtaken.
+const SESSION_LEASE: Duration = Duration::from_secs(1);
+
 /// The open database with the services on it.
 pub(crate) struct Wired {
     pub(crate) database: Opened,
@@ -222,6 +226,7 @@ fn share(
     let copies = |cache: Arc<dyn Cache>| -> (Arc<dyn SessionStore>, Option<Arc<Cached>>) {
         let settings = CachedSettings {
             loaders_without_lease: SESSION_LOADERS,
+            lease: SESSION_LEASE,
             ..CachedSettings::default()
         };
         let cached = Arc::new(Cached::with_settings(cache, Arc::clone(board), settings));

@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, UNIX_EPOCH};
 
 use sha2::{Digest, Sha256};
 
@@ -61,10 +61,13 @@ fn main() -> Outcome<()> {
         };
         let brotli = variant("br", brotli(content, release)?)?;
         let gzip = variant("gz", gzip(content)?)?;
+        let modified = fixed_date.unwrap_or(source.modified);
+        let date = httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(modified));
+        // Weak: the codings of one content share it, and a tunnel may send the content in a coding of its own.
+        let tag = format!("W/\"{hash}\"");
         writeln!(
             table,
-            "    Asset {{ path: {name:?}, mime: {mime:?}, hash: {hash:?}, modified: {}, identity: include_bytes!({:?}), brotli: {brotli}, gzip: {gzip} }},",
-            fixed_date.unwrap_or(source.modified),
+            "    Asset {{ path: {name:?}, mime: {mime:?}, hash: {hash:?}, tag: {tag:?}, modified: {modified}, date: {date:?}, identity: include_bytes!({:?}), brotli: {brotli}, gzip: {gzip} }},",
             stored.display().to_string(),
         )?;
     }

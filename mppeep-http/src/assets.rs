@@ -29,8 +29,12 @@ pub(crate) struct Asset {
     pub(crate) mime: &'static str,
     /// The first 64 bits of the content's SHA-256, in hexadecimal.
     pub(crate) hash: &'static str,
+    /// The entity tag of all its variants.
+    pub(crate) tag: &'static str,
     /// Last change, in seconds since 1970.
     pub(crate) modified: u64,
+    /// The same as HTTP writes it.
+    pub(crate) date: &'static str,
     /// The content as it is.
     pub(crate) identity: &'static [u8],
     /// The content as brotli, where that is smaller.
@@ -92,13 +96,8 @@ pub(crate) fn respond(asset: &'static Asset, method: &Method, request: &HeaderMa
     headers.insert(header::CACHE_CONTROL, CACHE_CONTROL);
     headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
     headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-    // Weak: the codings of one content share it, and a tunnel may send the content in a coding of its own.
-    if let Ok(value) = HeaderValue::from_str(&format!("W/\"{}\"", asset.hash)) {
-        headers.insert(header::ETAG, value);
-    }
-    if let Ok(value) = HeaderValue::from_str(&httpdate::fmt_http_date(modified)) {
-        headers.insert(header::LAST_MODIFIED, value);
-    }
+    headers.insert(header::ETAG, HeaderValue::from_static(asset.tag));
+    headers.insert(header::LAST_MODIFIED, HeaderValue::from_static(asset.date));
     if is_unchanged(request, asset.hash, modified) {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         return response;
@@ -251,7 +250,9 @@ mod tests {
         path: "css/sample.css",
         mime: "text/css; charset=utf-8",
         hash: "0123456789abcdef",
+        tag: "W/\"0123456789abcdef\"",
         modified: 1_700_000_000,
+        date: "Tue, 14 Nov 2023 22:13:20 GMT",
         identity: b"identity",
         brotli: Some(b"br"),
         gzip: Some(b"gz"),

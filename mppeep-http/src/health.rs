@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Json;
@@ -25,6 +26,8 @@ const FRESH: Duration = Duration::from_millis(250);
 pub struct Readiness {
     store: Arc<dyn Store>,
     draining: watch::Sender<bool>,
+    /// The same, for whoever looks with each request.
+    is_draining: AtomicBool,
     /// Whether the database answered, and when that was known.
     last: Mutex<Option<(bool, Instant)>>,
 }
@@ -35,18 +38,20 @@ impl Readiness {
         Self {
             store,
             draining: watch::Sender::new(false),
+            is_draining: AtomicBool::new(false),
             last: Mutex::default(),
         }
     }
 
     /// Asks for no more requests: the server is about to end.
     pub fn drain(&self) {
+        self.is_draining.store(true, Ordering::Release);
         self.draining.send_replace(true);
     }
 
     /// Whether the server is about to end.
     pub fn is_draining(&self) -> bool {
-        *self.draining.borrow()
+        self.is_draining.load(Ordering::Acquire)
     }
 
     /// Tells when the server is about to end, to whoever holds a request open.

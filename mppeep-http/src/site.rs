@@ -103,6 +103,8 @@ impl Prepared {
         let head = |https| {
             let (parts, _) = assets::respond(asset, &Method::GET, &asked).into_parts();
             let mut head = parts.headers;
+            // The connection writes it, from the body.
+            head.remove(header::CONTENT_LENGTH);
             headers::write(&mut head, https);
             // The place of the number of each request.
             head.insert(REQUEST_ID, HeaderValue::from_static("-"));
@@ -151,7 +153,7 @@ impl Files {
         let (path, fields) = (request.uri().path(), request.headers());
         let file = self.contexts.urls.below_root(path)?.strip_prefix("/static/")?;
         let (asset, [identity, gzip, brotli]) = self.prepared.get(assets::place(file)?)?;
-        let plain = CONDITIONS.iter().all(|name| !fields.contains_key(name));
+        let plain = fields.keys().all(|name| !CONDITIONS.contains(name));
         let current = request
             .uri()
             .query()

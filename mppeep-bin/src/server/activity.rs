@@ -24,6 +24,7 @@ pub(super) enum Phase {
 #[derive(Debug)]
 struct State {
     phase: Phase,
+    /// When it began to wait, unless it is busy.
     since: Instant,
     /// Counts the changes of phase.
     changes: u64,
@@ -115,7 +116,9 @@ impl Activity {
         let mut state = self.state();
         state.running += 1;
         if state.running == 1 {
-            state.enter(Phase::Busy);
+            // Since when is asked of those that wait only.
+            state.phase = Phase::Busy;
+            state.changes += 1;
         }
     }
 

@@ -155,10 +155,11 @@ async fn connections_killed_under_calls_fail_those_calls_only() {
     }
     let counts = adapter.health().counts;
     println!("{failed} of 3200 calls failed, {counts:?}");
-    // How many calls the open breaker holds back is a matter of time. A loss itself costs what was under way, one call a task.
-    assert_eq!(failed, counts.failures, "{counts:?}");
+    // How many calls the open breaker holds back is a matter of time. A loss itself costs what was under way: one call a task,
+    // and as many leases that were being given back, of which no caller hears.
+    assert!(failed <= counts.failures, "{counts:?}");
     let lost = counts.failures - counts.held_back;
-    assert!(lost <= 8 * counts.losses.max(1), "{lost} calls lost, {counts:?}");
+    assert!(lost <= 16 * counts.losses.max(1), "{lost} calls lost, {counts:?}");
     back(&adapter).await;
 }
 

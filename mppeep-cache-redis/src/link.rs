@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, PushInfo, PushKind};
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use crate::breaker::Breaker;
@@ -127,7 +128,7 @@ impl Link {
                 return Err(Failure::Closed);
             }
             turns.mark_unchanged();
-            {
+            let (begun, later) = {
                 let mut state = locked(&self.state);
                 state.used = true;
                 if let Some(connection) = &state.current
@@ -135,15 +136,19 @@ impl Link {
                 {
                     return Ok(connection.clone());
                 }
-                self.dial(&mut state);
-                if state.dialling == Dialling::Later {
-                    let error = state.last_error.clone().unwrap_or_default();
-                    return Err(if tried {
-                        Failure::NotConnected(error)
-                    } else {
-                        Failure::NotYet(error)
-                    });
-                }
+                let begun = self.dial(&mut state);
+                let later = state.dialling == Dialling::Later;
+                (begun, later.then(|| state.last_error.clone().unwrap_or_default()))
+            };
+            if let Some(begun) = begun {
+                begun.go();
+            }
+            if let Some(error) = later {
+                return Err(if tried {
+                    Failure::NotConnected(error)
+                } else {
+                    Failure::NotYet(error)
+                });
             }
             tried = true;
             if tokio::time::timeout_at(until.into(), turns.changed())
@@ -192,16 +197,18 @@ impl Link {
         if !connection.served.load(Ordering::Relaxed) {
             state.fruitless = state.fruitless.saturating_add(1);
         }
-        self.dial(&mut state);
+        let begun = self.dial(&mut state);
+        drop(state);
+        if let Some(begun) = begun {
+            begun.go();
+        }
     }
 
     /// Begins to dial, unless somebody does or nobody may.
-    fn dial(&self, state: &mut State) {
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
-            return;
-        };
+    fn dial(&self, state: &mut State) -> Option<Begun> {
+        let runtime = Handle::try_current().ok()?;
         if state.dialling != Dialling::No || *self.closed.borrow() {
-            return;
+            return None;
         }
         let pause = self.pause(state.fruitless);
         state.dialling = if pause.is_zero() {
@@ -213,7 +220,11 @@ impl Link {
             link: self.this.clone(),
             done: false,
         };
-        runtime.spawn(dial(dialler, pause));
+        Some(Begun {
+            runtime,
+            dialler,
+            pause,
+        })
     }
 
     /// How long to wait before the next attempt, after so many that led to nothing.
@@ -326,6 +337,21 @@ impl Link {
     }
 }
 
+/// Who is about to dial, once the state is unlocked again: a runtime that ends drops what it is given at once, and who is
+/// dropped before he is done wants the state.
+#[must_use]
+struct Begun {
+    runtime: Handle,
+    dialler: Dialler,
+    pause: Duration,
+}
+
+impl Begun {
+    fn go(self) {
+        self.runtime.spawn(dial(self.dialler, self.pause));
+    }
+}
+
 /// Whoever dials. If it stops before it is done, with its runtime, somebody else may.
 struct Dialler {
     link: Weak<Link>,
@@ -380,4 +406,38 @@ pub(crate) fn jittered(pause: Duration) -> Duration {
 
 pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::panic::AssertUnwindSafe;
+    use std::pin::pin;
+    use std::sync::mpsc;
+    use std::task::{Context, Waker};
+
+    /// What a connection that breaks while its runtime ends does: the dialler is dropped in the moment that it is spawned.
+    #[test]
+    fn who_dials_in_a_runtime_that_has_ended_leaves_the_state_free() {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let ended = runtime.handle().clone();
+        drop(runtime);
+        let client = Client::open("redis://127.0.0.1:1").unwrap();
+        let link = Link::new(client, RedisOptions::default());
+        let (tell, told) = mpsc::channel();
+        let dialling = Arc::clone(&link);
+        let _may_hang = std::thread::spawn(move || {
+            let _entered = ended.enter();
+            let asked = std::panic::catch_unwind(AssertUnwindSafe(|| {
+                let mut connection = pin!(dialling.connection(Instant::now() + YOUNG));
+                let _pending = connection.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+            }));
+            // The clocks of a runtime that has ended panic, which is all right here: what counts is that it comes back.
+            drop(asked);
+            tell.send(()).unwrap();
+        });
+        told.recv_timeout(Duration::from_secs(20))
+            .expect("it waits for a lock that it holds");
+        assert!(locked(&link.state).dialling == Dialling::No);
+    }
 }

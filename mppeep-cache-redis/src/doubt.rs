@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use mppeep_core::ports::cache::FillLease;
@@ -24,7 +25,11 @@ const MOST_LEASES: usize = 8;
 
 /// What is in doubt.
 #[derive(Default)]
-pub(crate) struct Doubts(Mutex<HashMap<Vec<u8>, Doubt>>);
+pub(crate) struct Doubts(
+    Mutex<HashMap<Vec<u8>, Doubt>>,
+    /// Whether there is one that the server was not told of: each look-up asks.
+    AtomicBool,
+);
 
 struct Doubt {
     leases: Vec<FillLease>,
@@ -56,6 +61,7 @@ impl Doubts {
             }
             doubt.leases.push(lease);
         }
+        self.1.store(true, Ordering::Release);
     }
 
     /// The leases of an entry that nobody holds, as its script reads them.
@@ -70,10 +76,10 @@ impl Doubts {
 
     /// Takes those that the server was not told of yet.
     pub(crate) fn to_give_back(&self, now: Instant) -> Vec<(Vec<u8>, FillLease)> {
-        let mut doubts = locked(&self.0);
-        if doubts.is_empty() {
+        if !self.1.load(Ordering::Acquire) || !self.1.swap(false, Ordering::AcqRel) {
             return Vec::new();
         }
+        let mut doubts = locked(&self.0);
         doubts.retain(|_, doubt| doubt.until > now);
         let untold = doubts.iter_mut().filter(|(_, doubt)| !doubt.given_back);
         untold

@@ -15,6 +15,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 struct Stream {
     socket: TcpStream,
     received: String,
+    /// Where the last words waited for ended: one read may bring several events.
+    seen: usize,
 }
 
 impl Stream {
@@ -30,17 +32,21 @@ impl Stream {
         let mut stream = Self {
             socket,
             received: String::new(),
+            seen: 0,
         };
         stream.until("event: ready").await;
         stream
     }
 
-    /// Reads until these words came after what was read before.
+    /// Reads until these words came, after those waited for before.
     async fn until(&mut self, words: &str) {
-        let from = self.received.len();
         let mut buffer = [0; 4096];
         let reading = async {
-            while !self.received[from..].contains(words) {
+            loop {
+                if let Some(at) = self.received[self.seen..].find(words) {
+                    self.seen += at + words.len();
+                    return;
+                }
                 let count = self.socket.read(&mut buffer).await.expect("readable");
                 assert!(count > 0, "the stream ended: {}", self.received);
                 self.received.push_str(&String::from_utf8_lossy(&buffer[..count]));

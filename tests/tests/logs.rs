@@ -1,6 +1,7 @@
 //! What the log says and what it must never say, as CHECKS L want it.
 
-use std::io::Read as _;
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::net::SocketAddr;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -15,8 +16,20 @@ use tokio::net::TcpStream;
 /// How long a loaded machine may take to do what takes it moments.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Waits for the line of a request.
+fn told_of(server: &Server, id: &str) {
+    let found = server.log().wait_for(PATIENCE, |line| {
+        let entry: Value = serde_json::from_str(line).ok()?;
+        (entry["target"] == "access" && entry["request_id"] == id).then_some(())
+    });
+    assert!(found.is_some(), "{id} is not in the log");
+}
+
 /// The lines of the log once they have settled.
 async fn settled(server: &Server) -> Vec<String> {
+    // Lines are written one after the other: those of earlier requests are there when the one of this request is.
+    let last = server.visitor().get("/mppeep/health/live").await.expect(200);
+    told_of(server, last.header("x-request-id").expect("an id"));
     let mut before = usize::MAX;
     loop {
         tokio::time::sleep(Duration::from_millis(200)).await;
@@ -146,10 +159,10 @@ async fn what_visitors_send_cannot_forge_lines() {
         .get(&format!("/mppeep/login?x={}", encode(forged)))
         .await;
     let bytes = format!(
-        "GET /mppeep/login HTTP/1.1\r\nHost: {}\r\nUser-Agent: a\u{1b}[31mred\r\n\r\n",
+        "GET /mppeep/login HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nUser-Agent: a\u{1b}[31mred\r\n\r\n",
         server.address()
     );
-    let _agent = raw::talk(server.address(), bytes.as_bytes(), Duration::from_secs(1)).await;
+    let _agent = raw::talk(server.address(), bytes.as_bytes(), PATIENCE).await;
     for line in settled(&server).await {
         assert!(!line.starts_with("{\"message\":\"forged line\"}"), "{line}");
         assert!(!line.contains('\u{1b}'), "{line:?}");
@@ -198,11 +211,7 @@ fn requests(lines: &[String]) -> Vec<Value> {
 
 /// The one line of a request.
 async fn line_of(server: &Server, id: &str) -> Value {
-    let found = server.log().wait_for(PATIENCE, |line| {
-        let entry: Value = serde_json::from_str(line).ok()?;
-        (entry["target"] == "access" && entry["request_id"] == id).then_some(())
-    });
-    assert!(found.is_some(), "{id} is not in the log");
+    told_of(server, id);
     let lines = settled(server).await;
     let mut lines: Vec<Value> = requests(&lines)
         .into_iter()
@@ -210,6 +219,27 @@ async fn line_of(server: &Server, id: &str) -> Value {
         .collect();
     assert_eq!(lines.len(), 1, "one line for a request: {lines:#?}");
     lines.remove(0)
+}
+
+/// A creation with a key goes on when its client leaves; what it waits for is told all the same.
+#[tokio::test]
+async fn the_time_of_a_creation_with_a_key_is_told() {
+    let server = Server::start();
+    let admin = server.admin().await;
+    let mut calls = Vec::new();
+    for (number, key) in [(1, None), (2, Some("a-key"))] {
+        let mut request = admin.request("POST", &format!("{API}/personnel"));
+        if let Some(key) = key {
+            request = request.header("idempotency-key", key);
+        }
+        let answer = request.json(&agent(number).body()).send().await.expect(201);
+        let line = line_of(&server, answer.header("x-request-id").expect("an id")).await;
+        calls.push(line["database_calls"].as_u64().expect("a count"));
+    }
+    assert!(
+        calls[0] > 0 && calls[1] > calls[0],
+        "the key is kept in the database too: {calls:?}"
+    );
 }
 
 /// Every kind of answer is one line, which says by which route, for whom, how long and how much.
@@ -420,10 +450,7 @@ async fn a_stream_is_told_of_when_it_ends() {
 /// Whoever reads the log may be stuck: requests are answered all the same, and the lines come when he goes on.
 #[tokio::test]
 async fn a_log_that_nobody_reads_stops_no_request() {
-    let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let address = free.local_addr().expect("bound");
-    drop(free);
-    let launch = Launch::new().env("MPPEEP_LISTEN", address);
+    let launch = Launch::new();
     let mut process = launch
         .command()
         .arg("serve")
@@ -431,11 +458,19 @@ async fn a_log_that_nobody_reads_stops_no_request() {
         .stderr(Stdio::piped())
         .spawn()
         .expect("the binary can be started");
-    let begun = std::time::Instant::now();
-    while TcpStream::connect(address).await.is_err() {
-        assert!(begun.elapsed() < PATIENCE, "the server does not listen");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    let mut pipe = BufReader::new(process.stderr.take().expect("piped"));
+    let mut written = String::new();
+    // Up to the line that says where it listens; from then on nobody reads.
+    let address: SocketAddr = loop {
+        let begin = written.len();
+        let count = pipe.read_line(&mut written).expect("text");
+        assert!(count > 0, "the server ended: {written}");
+        let entry: Value = serde_json::from_str(&written[begin..]).expect("JSON");
+        if entry["message"] == "listening" {
+            let address = entry["address"].as_str().expect("an address");
+            break address.parse().expect("an address");
+        }
+    };
     let client = Client::new(address);
     // More lines than a pipe holds (64 KiB).
     let asked = 600;
@@ -445,13 +480,12 @@ async fn a_log_that_nobody_reads_stops_no_request() {
         let answer = answer.unwrap_or_else(|_| panic!("request {number} waits for the log"));
         assert_eq!(answer.status, 200);
     }
-    mppeep_tests::processes::terminate(process.id());
-    let mut written = String::new();
-    let mut pipe = process.stderr.take().expect("piped");
+    // Read first: the end of the process waits for its lines, but not for long.
     let read = tokio::task::spawn_blocking(move || {
         let _count = pipe.read_to_string(&mut written).expect("text");
         written
     });
+    mppeep_tests::processes::terminate(process.id());
     let written = read.await.expect("read");
     let _status = process.wait().expect("ended");
     let lines: Vec<String> = written.lines().map(str::to_owned).collect();

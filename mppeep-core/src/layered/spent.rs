@@ -2,7 +2,7 @@
 //!
 //! Whoever answers a request opens a [`scope`] around it, and the adapters [`measure`] what they wait for. Outside a scope
 //! measuring costs a look at a thread-local and counts nothing. Work that is spawned into a task of its own is outside the
-//! scope of who spawned it, and is missed.
+//! scope of who spawned it, and is missed, unless it is [`handed_on`].
 //!
 //! Nothing is counted twice: while one wait is measured, another that begins within it (a cache that is itself in the
 //! database) belongs to the first, and waits of one part that overlap are one, for as long as any of them lasts.
@@ -106,6 +106,17 @@ pub fn scope_step<T>(spent: &Arc<Spent>, work: impl FnOnce() -> T) -> T {
     SPENT.sync_scope(Arc::clone(spent), work)
 }
 
+/// Makes `work` part of the present piece of work, for a task of its own that somebody waits for.
+pub fn handed_on<F: Future>(work: F) -> impl Future<Output = F::Output> {
+    let spent = SPENT.try_with(Arc::clone).ok();
+    async move {
+        match spent {
+            Some(spent) => scope(spent, work).await,
+            None => work.await,
+        }
+    }
+}
+
 /// Waits for `work`, on the account of the piece of work that this is part of.
 pub async fn measure<F: Future>(part: Part, work: F) -> F::Output {
     let _running = Running::begin(part);
@@ -143,7 +154,11 @@ mod tests {
     use super::*;
 
     async fn wait(part: Part, millis: u64) {
-        measure(part, tokio::time::sleep(Duration::from_millis(millis))).await;
+        // Begun within what is measured, which then lasts as long at least.
+        measure(part, async {
+            tokio::time::sleep(Duration::from_millis(millis)).await;
+        })
+        .await;
     }
 
     /// Real time, since that is what is measured: at least what was slept, and less than everything added up.
@@ -188,7 +203,7 @@ mod tests {
         scope(Arc::clone(&spent), async {
             let long = wait(Part::Database, 60_000);
             assert!(
-                tokio::time::timeout(Duration::from_millis(5), long)
+                tokio::time::timeout(Duration::from_millis(100), long)
                     .await
                     .is_err()
             );
@@ -202,7 +217,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn outside_a_scope_and_in_tasks_of_their_own_nothing_is_counted() {
+    async fn outside_a_scope_and_in_tasks_that_were_not_handed_on_nothing_is_counted() {
         wait(Part::Database, 1).await;
         let spent = Arc::new(Spent::default());
         scope(Arc::clone(&spent), async {
@@ -210,6 +225,13 @@ mod tests {
         })
         .await;
         assert_eq!(spent.on(Part::Database), Share::default());
+        scope(Arc::clone(&spent), async {
+            tokio::spawn(handed_on(wait(Part::Database, 1))).await.unwrap();
+        })
+        .await;
+        assert_eq!(spent.on(Part::Database).calls, 1);
+        handed_on(wait(Part::Database, 1)).await;
+        assert_eq!(spent.on(Part::Database).calls, 1, "that was nobody's");
         scope_step(&spent, || drop(Running::begin(Part::Cache)));
         assert_eq!(spent.on(Part::Cache).calls, 1);
     }

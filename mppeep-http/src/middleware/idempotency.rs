@@ -18,6 +18,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use http_body_util::BodyExt as _;
+use mppeep_core::layered::spent::handed_on;
 use mppeep_core::ports::clock::Entropy;
 use mppeep_core::ports::idempotency::{
     ANSWER_MAX_BYTES, IdempotencyKeys, IdempotentRequest, KEY_MAX_BYTES, KeptAnswer, Reserved,
@@ -137,17 +138,37 @@ async fn once(request: Request, next: Next, upload: bool) -> Result<Response, Pr
     if let Some(said) = &said {
         parts.extensions.insert(said.clone());
     }
-    let token = idempotency.token();
     let asked = IdempotentRequest {
         user,
         operation: format!("{} {}", parts.method, parts.uri.path()),
         key,
         digest,
-        token,
+        token: idempotency.token(),
     };
     let request = Request::from_parts(parts, body);
+    // From the reservation on it goes its way alone: who leaves now would leave a key that nobody gives back.
+    let work = handed_on(carry_out(idempotency, asked, lease, said, request, next));
+    match tokio::spawn(work.in_current_span()).await {
+        Ok(result) => result,
+        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+        Err(error) => Err(Problem::internal(error)),
+    }
+}
+
+/// Reserves the key, lets the handler work and keeps its answer; or gives the answer that was kept.
+async fn carry_out(
+    idempotency: Arc<Idempotency>,
+    asked: IdempotentRequest,
+    lease: Duration,
+    said: Option<Said>,
+    request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
     match idempotency.keys.reserve(&asked, lease, LIFETIME).await? {
-        Reserved::Granted => {}
+        Reserved::Granted => {
+            let response = carrying_out(asked.token, next.run(request)).await;
+            Ok(settle(&*idempotency.keys, asked.token, response, said).await)
+        }
         Reserved::Answered(kept) => {
             if let Some(said) = said {
                 UploadForm::hear_out(request).await?;
@@ -155,29 +176,15 @@ async fn once(request: Request, next: Next, upload: bool) -> Result<Response, Pr
                     return Err(reused());
                 }
             }
-            return Ok(replay(kept));
+            Ok(replay(kept))
         }
-        Reserved::AnswerLost => {
-            return Err(Problem::conflict("idempotency-answer-lost").detail(
-                "Cette demande a déjà été exécutée, mais sa réponse n’a pas pu être gardée. Cherchez l’élément dans \
-                 la liste.",
-            ));
-        }
-        Reserved::UnderWay(wait) => {
-            return Err(Problem::conflict("idempotency-under-way")
-                .detail("Une demande qui porte cette clé est en cours.")
-                .retry_after(wait.as_secs().clamp(1, lease.as_secs())));
-        }
-        Reserved::Mismatch => return Err(reused()),
-    }
-    let work = async move {
-        let response = carrying_out(token, next.run(request)).await;
-        settle(&*idempotency.keys, token, response, said).await
-    };
-    match tokio::spawn(work.in_current_span()).await {
-        Ok(response) => Ok(response),
-        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-        Err(error) => Err(Problem::internal(error)),
+        Reserved::AnswerLost => Err(Problem::conflict("idempotency-answer-lost").detail(
+            "Cette demande a déjà été exécutée, mais sa réponse n’a pas pu être gardée. Cherchez l’élément dans la liste.",
+        )),
+        Reserved::UnderWay(wait) => Err(Problem::conflict("idempotency-under-way")
+            .detail("Une demande qui porte cette clé est en cours.")
+            .retry_after(wait.as_secs().clamp(1, lease.as_secs()))),
+        Reserved::Mismatch => Err(reused()),
     }
 }
 

@@ -175,7 +175,6 @@ impl RequestObserver for Requests {
     }
 
     fn ended(&self, request: &ObservedRequest<'_>) {
-        self.in_flight.dec();
         self.bytes.inc_by(request.bytes);
         if request.cut {
             self.cut.inc();
@@ -188,6 +187,8 @@ impl RequestObserver for Requests {
         if let (Some(slot), Some(status)) = (of_route.answered.get(class), CLASSES.get(class)) {
             slot.get_or_init(|| self.counter(request, status)).inc();
         }
+        // Last: whoever sees that nothing is in flight finds everything counted.
+        self.in_flight.dec();
     }
 
     fn shed(&self) {

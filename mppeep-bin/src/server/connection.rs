@@ -64,6 +64,7 @@ pub(super) async fn serve(socket: TcpStream, peer: SocketAddr, activity: Arc<Act
             let service = service(&shared, &activity, peer, transport);
             let connection = http1(TokioIo::new(socket), service);
             tokio::select! {
+                biased;
                 () = drive(connection, &activity, shared.linger) => {}
                 () = activity.ended() => {}
             }
@@ -148,6 +149,9 @@ where
 
 /// Lets a connection live until it ends. When the server ends, a connection that waits may bring one more request for a
 /// while, so that none is lost on its way; each answer then says that it is the last.
+///
+/// The connection is looked at before the clock each time: a request that came in time is answered, however late the
+/// server gets to look.
 async fn drive<C>(connection: C, activity: &Activity, linger: Duration)
 where
     C: GracefulConnection,
@@ -160,6 +164,7 @@ where
         }
     };
     tokio::select! {
+        biased;
         result = connection.as_mut() => return told(result),
         () = activity.closing() => {}
     }
@@ -167,6 +172,7 @@ where
     if !shared {
         // HTTP/2 has a message for this; over HTTP/1.1 only an answer can say it.
         tokio::select! {
+            biased;
             result = connection.as_mut() => return told(result),
             () = tokio::time::sleep(linger) => {}
         }
@@ -174,6 +180,7 @@ where
     connection.as_mut().graceful_shutdown();
     loop {
         tokio::select! {
+            biased;
             result = connection.as_mut() => return told(result),
             () = tokio::time::sleep(linger) => {}
         }

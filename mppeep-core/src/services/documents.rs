@@ -278,21 +278,23 @@ impl DocumentService {
             .cloned()
             .ok_or(ServiceError::NotFound(EntityKind::Document))?;
         let content = self.contents.open(version.file, version.file_name).await?;
-        let (file, now) = (content.file.id, self.context.now());
-        if self.readings.is_new(actor, file, reading(&content.file), now) {
-            let line = note(
+        let line = || {
+            let opened = FieldChange {
+                field: "current".to_owned(),
+                before: None,
+                after: Some(number.to_string()),
+            };
+            note(
                 ActivityAction::Downloaded,
                 &view.document,
                 &view.agent,
-                vec![FieldChange {
-                    field: "current".to_owned(),
-                    before: None,
-                    after: Some(number.to_string()),
-                }],
-            );
-            self.context.note(actor, line).await?;
-            self.readings.noted(actor, file, now);
-        }
+                vec![opened],
+            )
+        };
+        let reading = reading(&content.file);
+        self.readings
+            .note(&self.context, actor, content.file.id, reading, line)
+            .await?;
         Ok(content)
     }
 

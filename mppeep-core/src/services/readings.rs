@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::context::{Context, Note};
+use super::error::ServiceError;
 use crate::domain::id::{StoredFileId, UserId};
 use crate::domain::permission::Actor;
 
@@ -31,9 +33,26 @@ pub enum Reading {
 pub(super) struct Readings(Mutex<HashMap<(UserId, StoredFileId), Timestamp>>);
 
 impl Readings {
+    /// Writes the line of a reading, where it is to have one.
+    pub(super) async fn note(
+        &self,
+        context: &Context,
+        actor: &Actor,
+        file: StoredFileId,
+        reading: Reading,
+        line: impl FnOnce() -> Note,
+    ) -> Result<(), ServiceError> {
+        let now = context.now();
+        if self.is_new(actor, file, reading, now) {
+            context.note(actor, line()).await?;
+            self.noted(actor, file, now);
+        }
+        Ok(())
+    }
+
     /// Whether a reading is to be noted. A part further on is, unless this reader's beginning was noted: who skips the
     /// first byte leaves his line as well.
-    pub(super) fn is_new(&self, actor: &Actor, file: StoredFileId, reading: Reading, now: Timestamp) -> bool {
+    fn is_new(&self, actor: &Actor, file: StoredFileId, reading: Reading, now: Timestamp) -> bool {
         match (reading, actor.user) {
             (Reading::Nothing, _) => false,
             (Reading::Further, Some(user)) => !self
@@ -47,7 +66,7 @@ impl Readings {
     }
 
     /// Remembers that a reading was noted.
-    pub(super) fn noted(&self, actor: &Actor, file: StoredFileId, now: Timestamp) {
+    fn noted(&self, actor: &Actor, file: StoredFileId, now: Timestamp) {
         let Some(user) = actor.user else { return };
         let mut begun = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if begun.len() >= MOST {

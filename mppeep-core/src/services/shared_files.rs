@@ -344,13 +344,11 @@ impl SharedFileService {
             .contents
             .open(file.file.clone(), file.file_name.clone())
             .await?;
-        let (stored, now) = (content.file.id, self.context.now());
-        if self.readings.is_new(actor, stored, reading(&content.file), now) {
-            self.context
-                .note(actor, note(ActivityAction::Downloaded, &file, Vec::new()))
-                .await?;
-            self.readings.noted(actor, stored, now);
-        }
+        let line = || note(ActivityAction::Downloaded, &file, Vec::new());
+        let reading = reading(&content.file);
+        self.readings
+            .note(&self.context, actor, content.file.id, reading, line)
+            .await?;
         Ok(content)
     }
 

@@ -34,7 +34,7 @@ fn key(number: usize, epoch: i64) -> CacheKey {
 }
 
 async fn put(cache: &MemoryCache, key: &CacheKey, bytes: usize) {
-    let Lookup::Miss(lease) = cache.lookup(key, Duration::from_secs(1)).await.unwrap() else {
+    let Lookup::Miss(lease) = cache.lookup(key, TTL.soft).await.unwrap() else {
         panic!("{key:?}")
     };
     cache

@@ -109,7 +109,7 @@ async fn a_loaders_error_is_its_callers_and_is_not_kept() {
     let scene = scene();
     let fails = || async { Err::<usize, _>("broken") };
     assert_eq!(scene.cached.load(&BOTH, 1, "k", TTL, fails).await, Err("broken"));
-    let soon = tokio::time::timeout(Duration::from_secs(1), scene.load("k")).await;
+    let soon = tokio::time::timeout(Duration::from_secs(5), scene.load("k")).await;
     assert_eq!(soon.unwrap(), 1, "the lease of the failed loader was given back");
 }
 
@@ -302,7 +302,7 @@ async fn without_the_cache_each_key_is_loaded_once_at_a_time_by_few() {
         tokio::task::yield_now().await;
     }
     // Each caller asks in the step in which it counts itself; the last one may be in the middle of it.
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
     crowd.gate.close();
     for caller in callers {
         caller.await.unwrap();

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use mppeep_cache_redis::{RedisAdapter, RedisOptions};
@@ -29,8 +29,10 @@ impl OnRedis {
     async fn new() -> Self {
         let clock = Arc::new(ManualClock::new("2026-11-22T12:00:00Z".parse().unwrap()));
         let number = HARNESSES.fetch_add(1, Ordering::Relaxed);
+        // The server outlives this process, whose number another gets soon.
+        let moment = UNIX_EPOCH.elapsed().unwrap().as_nanos();
         let options = RedisOptions {
-            prefix: format!("conformance:{}:{number}:", std::process::id()),
+            prefix: format!("conformance:{}:{moment:x}:{number}:", std::process::id()),
             time: TimeSource::Clock(clock.clone()),
             // What is checked here is what answers say; how long they take is checked under faults.
             connect_timeout: Duration::from_secs(10),

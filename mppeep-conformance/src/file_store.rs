@@ -153,7 +153,7 @@ pub async fn a_dropped_writer_leaves_nothing(harness: &dyn FileStoreHarness) {
 /// What is unfinished once a dropped writer's last work, which nobody waits for, is done.
 async fn left_in_time(harness: &dyn FileStoreHarness) -> usize {
     let mut left = harness.unfinished().await;
-    for _ in 0..500 {
+    for _ in 0..3_000 {
         if left == 0 {
             break;
         }

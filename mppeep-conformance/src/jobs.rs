@@ -467,7 +467,7 @@ async fn claim_when_free(queue: &Arc<dyn JobQueue>, clock: &TestClock, count: us
         if all.len() == count {
             return all;
         }
-        tokio::time::sleep(Duration::from_millis(10)).await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
     panic!("the jobs were not handed out again");
 }

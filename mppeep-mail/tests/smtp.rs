@@ -9,7 +9,7 @@ use mppeep_core::domain::id::JobId;
 use mppeep_core::domain::mail::{Mail, MailKind};
 use mppeep_core::ports::mailer::{MailError, Mailer as _};
 use mppeep_mail::{SmtpMailer, SmtpOptions};
-use mppeep_testbed::{SmtpOptions as ServerOptions, SmtpReaction, SmtpServer};
+use mppeep_testbed::{SmtpOptions as ServerOptions, SmtpReaction, SmtpServer, lasting_port};
 
 const FROM: &str = "Direction des ressources humaines <rh@mppeep.example>";
 const TO: &str = "aicha.kone@mppeep.example";
@@ -33,17 +33,23 @@ fn job(number: u128) -> JobId {
     JobId::from_uuid(uuid::Uuid::from_u128(number))
 }
 
-fn quick() -> SmtpOptions {
-    SmtpOptions {
-        connect: Duration::from_secs(2),
-        command: Duration::from_secs(2),
-        whole: Duration::from_secs(3),
+/// More than any of it takes on a machine with much to do.
+const PATIENT: Duration = Duration::from_secs(60);
+
+/// A mailer that gives a mail up after so long.
+fn mailer_with(url: &str, whole: Duration) -> SmtpMailer {
+    let options = SmtpOptions {
+        connect: PATIENT,
+        command: PATIENT,
+        whole,
+        idle: PATIENT,
         ..SmtpOptions::default()
-    }
+    };
+    SmtpMailer::new(url, FROM, options).expect("a mailer")
 }
 
 fn mailer(url: &str) -> SmtpMailer {
-    SmtpMailer::new(url, FROM, quick()).expect("a mailer")
+    mailer_with(url, PATIENT)
 }
 
 /// A part of a message, decoded: its headers, unfolded, and its body.
@@ -274,7 +280,7 @@ async fn nobody_is_quoted_in_failures() {
     let url = server.url().replace("smtp://", "smtp://user:hunter2@") + "?tls=none";
     let mailer = mailer(&url);
     let refused = mailer.send(job(1), &mail()).await.expect_err("refused");
-    let unencrypted = SmtpMailer::new(&server.url(), FROM, quick()).expect("a mailer");
+    let unencrypted = self::mailer(&server.url());
     let refused_recipient = unencrypted.send(job(1), &mail()).await.expect_err("refused");
     let no_address = Mail {
         to: "aicha.kone".to_owned(),
@@ -299,14 +305,14 @@ async fn nobody_is_quoted_in_failures() {
 #[tokio::test]
 async fn a_stalled_server_is_given_up_in_time_and_no_answer_is_taken_for_the_next() {
     let server = SmtpServer::start();
-    let mailer = mailer(&server.url());
+    let mailer = mailer_with(&server.url(), Duration::from_secs(4));
     mailer.send(job(1), &mail()).await.expect("sent");
-    server.next([SmtpReaction::Stall(Duration::from_secs(6))]);
+    server.next([SmtpReaction::Stall(PATIENT)]);
     let begun = Instant::now();
     let error = mailer.send(job(2), &mail()).await.expect_err("stalled");
     assert!(matches!(error, MailError::Temporary { .. }), "{error:?}");
-    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
-    // Had the stalled connection been used again, its late answer would be taken for this mail's.
+    assert!(begun.elapsed() < PATIENT / 2, "{:?}", begun.elapsed());
+    // Had the stalled connection been used again, this mail would wait behind the other one.
     server.next([SmtpReaction::RefuseSender(550)]);
     let error = mailer.send(job(3), &mail()).await.expect_err("refused");
     assert!(matches!(error, MailError::Permanent { .. }), "{error:?}");
@@ -317,9 +323,18 @@ async fn a_caller_who_leaves_in_the_middle_disturbs_nobody() {
     let server = SmtpServer::start();
     let mailer = mailer(&server.url());
     mailer.send(job(1), &mail()).await.expect("sent");
-    server.next([SmtpReaction::Stall(Duration::from_millis(800))]);
-    let left = tokio::time::timeout(Duration::from_millis(200), mailer.send(job(2), &mail())).await;
-    assert!(left.is_err());
+    server.next([SmtpReaction::Stall(PATIENT * 2)]);
+    let middle = async {
+        while server.attempts() < 2 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    };
+    let second = mail();
+    tokio::select! {
+        sent = mailer.send(job(2), &second) => panic!("it did not wait: {sent:?}"),
+        () = middle => {}
+    }
     server.next([SmtpReaction::RefuseMessage(554)]);
     let error = mailer.send(job(3), &mail()).await.expect_err("refused");
     assert!(matches!(error, MailError::Permanent { .. }), "{error:?}");
@@ -347,8 +362,10 @@ async fn a_dropped_connection_is_temporary_and_the_next_mail_goes() {
 
 #[tokio::test]
 async fn a_server_that_went_and_came_back_is_found_again() {
-    let server = SmtpServer::start();
-    let (url, port) = (server.url(), server.port());
+    // Nobody else is given its port meanwhile.
+    let port = lasting_port();
+    let server = SmtpServer::start_on(port, ServerOptions::default());
+    let url = server.url();
     let mailer = mailer(&url);
     mailer.send(job(1), &mail()).await.expect("sent");
     drop(server);

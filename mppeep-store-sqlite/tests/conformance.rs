@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use mppeep_conformance::{StoreHarness, TestClock, conformance_tests};
@@ -50,6 +51,8 @@ impl SqliteHarness {
         }
         let options = SqliteOptions {
             time: TimeSource::Clock(self.clock.clone()),
+            // Crowds on two instances line up for one writer, on whatever disk this is, and SQLite keeps no order among them.
+            busy_timeout: Duration::from_secs(60),
             ..SqliteOptions::default()
         };
         let opened = SqliteStore::open(self.path(), options).await.unwrap();

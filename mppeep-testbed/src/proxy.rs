@@ -11,6 +11,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
 use crate::background::Background;
+use crate::ports::KeptPort;
 
 /// What a [`FaultProxy`] does to what passes through it.
 ///
@@ -57,6 +58,8 @@ pub struct FaultProxy {
     counters: Arc<Counters>,
     listening: watch::Receiver<bool>,
     _background: Background,
+    /// While it refuses connections, nobody else may come by its port.
+    _port: KeptPort,
 }
 
 impl FaultProxy {
@@ -68,7 +71,9 @@ impl FaultProxy {
     #[must_use]
     pub fn start(upstream: &str) -> Self {
         let upstream = upstream.to_owned();
-        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+        let port = KeptPort::take();
+        let listener =
+            std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port.number())).expect("a kept port");
         listener.set_nonblocking(true).expect("a socket can be set up");
         let address = listener.local_addr().expect("a bound address");
         let (plan, planned) = watch::channel(Plan {
@@ -89,6 +94,7 @@ impl FaultProxy {
             counters,
             listening,
             _background: background,
+            _port: port,
         }
     }
 

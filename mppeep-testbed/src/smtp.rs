@@ -9,6 +9,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::background::Background;
+use crate::ports::free_port;
 
 /// A mail that was delivered.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,7 +95,8 @@ impl SmtpServer {
     #[must_use]
     pub fn start_with(options: SmtpOptions) -> Self {
         Self::listen(
-            std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port"),
+            // One that stays ours, for a server that comes back.
+            std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, free_port())).expect("a kept port"),
             options,
         )
     }

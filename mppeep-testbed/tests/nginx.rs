@@ -1,5 +1,7 @@
 //! A private nginx starts, answers, refuses what it does not understand, and ends.
 
+use std::time::{Duration, Instant};
+
 use mppeep_testbed::{Nginx, NginxOptions, free_port, lasting_port, process};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -24,7 +26,13 @@ async fn an_nginx_answers_and_leaves_nothing_behind() {
     socket.read_to_string(&mut answer).await.expect("an answer");
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     assert!(answer.ends_with("pirogue"), "{answer}");
-    let family = process::descendants(nginx.id());
+    // One may answer before the other one is there.
+    let end = Instant::now() + Duration::from_secs(60);
+    let mut family = process::descendants(nginx.id());
+    while family.len() < 2 && Instant::now() < end {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        family = process::descendants(nginx.id());
+    }
     assert_eq!(family.len(), 2, "two workers");
     nginx.stop().await;
     assert!(nginx.requests().contains("GET /word.txt"), "{}", nginx.requests());

@@ -130,20 +130,17 @@ async fn a_template_is_filled_once_and_copied_often() {
 async fn a_template_left_half_filled_is_made_anew() {
     let cluster = Postgres::shared().await;
     let name = format!("half_{}", std::process::id());
-    let broken = async {
-        cluster
-            .template(&name, async |url| {
-                cluster.sql(database_of(&url), "CREATE TABLE halves ()").await;
-                std::future::pending::<()>().await;
-            })
-            .await
-    };
+    let (tell, half_filled) = tokio::sync::oneshot::channel();
+    let broken = cluster.template(&name, async |url| {
+        cluster.sql(database_of(&url), "CREATE TABLE halves ()").await;
+        tell.send(()).expect("somebody waits for it");
+        std::future::pending::<()>().await;
+    });
     // Given up in the middle, as by a test that fails there.
-    assert!(
-        tokio::time::timeout(Duration::from_millis(1500), broken)
-            .await
-            .is_err()
-    );
+    tokio::select! {
+        made = broken => panic!("{made} was filled"),
+        told = half_filled => told.expect("half of it is there"),
+    }
     let made = cluster
         .template(&name, async |url| {
             cluster.sql(database_of(&url), "CREATE TABLE whole ()").await;

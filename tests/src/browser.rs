@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use crate::processes;
 
 /// How long a page may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// chromedriver, its browser, and the folder of the browser's profile.
 pub struct Browser {
@@ -64,11 +64,25 @@ impl Browser {
             .recv_timeout(PATIENCE)
             .expect("chromedriver says its port")
             .expect("a port");
-        let client = ClientBuilder::new(HttpConnector::new())
-            .capabilities(capabilities(browser._profile.path(), width, height))
-            .connect(&format!("http://127.0.0.1:{port}"))
-            .await
-            .expect("chromium is installed (package chromium) and starts");
+        let address = format!("http://127.0.0.1:{port}");
+        let mut attempts = 0;
+        let client = loop {
+            attempts += 1;
+            // On a loaded machine the driver may lose patience; what it gave up may still hold its folder.
+            let folder = browser._profile.path().join(attempts.to_string());
+            std::fs::create_dir(&folder).expect("a folder");
+            let started = ClientBuilder::new(HttpConnector::new())
+                .capabilities(capabilities(&folder, width, height))
+                .connect(&address)
+                .await;
+            match started {
+                Ok(client) => break client,
+                Err(err) => assert!(
+                    attempts < 3,
+                    "chromium is installed (package chromium) and starts: {err}"
+                ),
+            }
+        };
         browser.window = Some(client);
         browser.resize(width, height).await;
         browser
@@ -142,10 +156,15 @@ impl Browser {
     /// Waits until the page no longer shows a text.
     pub async fn hides(&self, unwanted: &str) {
         let end = tokio::time::Instant::now() + PATIENCE;
-        while self.text().await.contains(unwanted) {
+        loop {
+            let text = self.text().await;
+            // Between two documents nothing is shown, which proves nothing.
+            if !text.is_empty() && !text.contains(unwanted) {
+                return;
+            }
             assert!(
                 tokio::time::Instant::now() < end,
-                "the page still shows « {unwanted} »"
+                "the page still shows « {unwanted} »:\n{text}"
             );
             tokio::time::sleep(Duration::from_millis(50)).await;
         }

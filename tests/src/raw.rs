@@ -35,6 +35,27 @@ pub async fn talk(server: SocketAddr, bytes: &[u8], patience: Duration) -> Echo 
     read(&mut socket, patience).await
 }
 
+/// How long a loaded machine may take for the first byte of an answer.
+const FIRST_BYTE: Duration = Duration::from_secs(60);
+
+/// Sends bytes, then reads until the server closes, or has said something and is silent for so long: for answers after
+/// which the connection may stay open.
+pub async fn ask(server: SocketAddr, bytes: &[u8], silence: Duration) -> Echo {
+    let mut socket = TcpStream::connect(server).await.expect("the server accepts");
+    let _early = socket.write_all(bytes).await;
+    let mut received = Vec::new();
+    let mut buffer = [0; 16 * 1024];
+    let mut patience = FIRST_BYTE;
+    loop {
+        match tokio::time::timeout(patience, socket.read(&mut buffer)).await {
+            Ok(Ok(0) | Err(_)) => return echo(&received, true),
+            Ok(Ok(count)) => received.extend_from_slice(&buffer[..count]),
+            Err(_) => return echo(&received, false),
+        }
+        patience = silence;
+    }
+}
+
 /// Reads until the server closes or the patience ends.
 pub async fn read(socket: &mut TcpStream, patience: Duration) -> Echo {
     let mut received = Vec::new();

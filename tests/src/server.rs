@@ -332,7 +332,7 @@ impl Starting {
     #[must_use]
     pub fn ended(mut self) -> (ExitStatus, String) {
         let status = wait(&mut self.process.0, PATIENCE).expect("the process should have ended by itself");
-        std::thread::sleep(Duration::from_millis(100)); // the readers of its last lines
+        read_to_the_end(&self.out, &self.log);
         (status, format!("{}\n{}", self.out.text(), self.log.text()))
     }
 
@@ -340,6 +340,15 @@ impl Starting {
     #[must_use]
     pub fn id(&self) -> u32 {
         self.process.0.id()
+    }
+}
+
+/// Waits until the last lines of a process that has ended are read: whoever reads them lets go of them then. A child of
+/// its own may hold the pipes open for longer.
+fn read_to_the_end(out: &Arc<Log>, log: &Arc<Log>) {
+    let end = Instant::now() + Duration::from_secs(10);
+    while Arc::strong_count(out) + Arc::strong_count(log) > 2 && Instant::now() < end {
+        std::thread::sleep(Duration::from_millis(5));
     }
 }
 
@@ -478,10 +487,12 @@ impl Server {
         self.launch.clone()
     }
 
-    /// Asks it to end, and waits for that. `None`: it was still there after the patience.
+    /// Asks it to end, and waits for that and for its last lines. `None`: it was still there after the patience.
     pub fn terminate(&mut self, patience: Duration) -> Option<ExitStatus> {
         processes::terminate(self.id());
-        wait(&mut self.process.0, patience)
+        let status = wait(&mut self.process.0, patience)?;
+        read_to_the_end(&self.out, &self.log);
+        Some(status)
     }
 
     /// The status that it ended with; nothing while it runs, or when a signal ended it.
@@ -523,11 +534,12 @@ pub fn database_in(folder: &Path) -> PathBuf {
     found.remove(0)
 }
 
-/// What `sqlite3` answers to a question about a database file, from another process.
+/// What `sqlite3` answers to a question about a database file, from another process. A server that writes at the moment
+/// is waited for.
 #[must_use]
 pub fn sqlite3(database: &Path, question: &str) -> String {
     let done = Command::new("sqlite3")
-        .arg("-batch")
+        .args(["-batch", "-cmd", ".timeout 30000"])
         .arg(database)
         .arg(question)
         .output()

@@ -289,7 +289,7 @@ async fn answers_without_a_body_leave_the_connection_in_step() {
          HEAD /mppeep/rien HTTP/1.1\r\nHost: a\r\n\r\n\
          GET /mppeep/health/live HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
     );
-    let echo = mppeep_tests::raw::talk(server.address(), text.as_bytes(), Duration::from_secs(20)).await;
+    let echo = mppeep_tests::raw::talk(server.address(), text.as_bytes(), Duration::from_secs(60)).await;
     assert_eq!(echo.statuses(), [200, 304, 206, 404, 200], "{}", echo.text);
     assert!(echo.closed);
 }

@@ -16,7 +16,7 @@ fn stranger() -> IpAddr {
 /// Waits for a line of the log with all these words in it.
 #[track_caller]
 fn logged(server: &Server, words: &[&str]) {
-    let found = server.log().wait_for(Duration::from_secs(20), |line| {
+    let found = server.log().wait_for(Duration::from_secs(60), |line| {
         words.iter().all(|word| line.contains(word)).then_some(())
     });
     assert!(

@@ -215,12 +215,8 @@ fn mean_of(row: &serde_json::Value) -> Option<f64> {
 
 /// The civil year in which the tests run.
 fn this_year() -> i32 {
-    let seconds = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .expect("after 1970")
-        .as_secs();
-    // 400 years have 146 097 days; a day or two around New Year does not matter here.
-    i32::try_from(1970 + seconds / 86_400 * 400 / 146_097).expect("a year")
+    let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC);
+    i32::from(today.year())
 }
 
 /// Cursors walk through everything once, whatever is the order, and pages by number show the same.

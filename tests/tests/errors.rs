@@ -305,7 +305,7 @@ async fn large_bodies_are_refused_at_once() {
             server.address()
         )
     };
-    let declared = raw::talk(
+    let declared = raw::ask(
         server.address(),
         head("Content-Length: 999000000000").as_bytes(),
         Duration::from_secs(5),
@@ -319,7 +319,7 @@ async fn large_bodies_are_refused_at_once() {
         chunked.extend_from_slice(b"\r\n");
     }
     chunked.extend_from_slice(b"0\r\n\r\n");
-    let streamed = raw::talk(server.address(), &chunked, Duration::from_secs(5)).await;
+    let streamed = raw::ask(server.address(), &chunked, Duration::from_secs(5)).await;
     assert_eq!(streamed.statuses(), [413], "{}", streamed.text);
     // Forms are smaller still.
     let form = format!("username={}&password=x", "a".repeat(70_000));
@@ -349,7 +349,7 @@ async fn odd_methods_do_nothing() {
             "{line} HTTP/1.1\r\nHost: {}\r\nX-Secret: geheim\r\n\r\n",
             server.address()
         );
-        let echo = raw::talk(server.address(), bytes.as_bytes(), Duration::from_secs(2)).await;
+        let echo = raw::ask(server.address(), bytes.as_bytes(), Duration::from_secs(2)).await;
         let statuses = echo.statuses();
         // `PRI` is the beginning of HTTP/2, and no address at all is unreadable; a connection may end over them.
         let right: &[u16] = match line.split(' ').next() {

@@ -5,25 +5,50 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 use mppeep_testbed::{Fault, FaultProxy, Postgres, Redis, RedisOptions, database_of};
 use mppeep_tests::server::sqlite3;
-use mppeep_tests::{Backend, Client, Launch, Server, backend};
+use mppeep_tests::{Backend, Client, Launch, Response, Server, backend};
 use serde_json::Value;
 
 const HEALTH: &str = "/mppeep/api/v1/health";
+const READY: &str = "/mppeep/health/ready";
 
 /// How long a loaded machine may take for what takes seconds.
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// Waits until health says of a part what is wanted.
-async fn until(client: &Client, part: &str, wanted: &str) -> Value {
+/// Asks until the answer is as wanted: on a loaded machine the database itself may now and then take its second.
+async fn until_it(client: &Client, path: &str, wanted: impl Fn(&Response) -> bool) -> Response {
     let begun = Instant::now();
     loop {
-        let health = client.get(HEALTH).await.json();
-        if health["components"][part] == wanted {
-            return health;
+        let answer = client.get(path).await;
+        if wanted(&answer) {
+            return answer;
         }
-        assert!(begun.elapsed() < PATIENCE, "{part} is never {wanted}: {health:#}");
+        assert!(
+            begun.elapsed() < PATIENCE,
+            "{path} is never as wanted: {}",
+            answer.text()
+        );
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
+}
+
+/// Waits until health says of a part what is wanted.
+async fn until(client: &Client, part: &str, wanted: &str) -> Value {
+    until_it(client, HEALTH, |answer| {
+        answer.json()["components"][part] == wanted
+    })
+    .await
+    .json()
+}
+
+/// Waits until health says that this part is degraded, and that the server goes on.
+async fn until_degraded(client: &Client, part: &str) -> Value {
+    until_it(client, HEALTH, |answer| {
+        let health = answer.json();
+        health["components"][part] == "degraded" && health["status"] == "degraded"
+    })
+    .await
+    .expect(200)
+    .json()
 }
 
 /// E-11
@@ -31,8 +56,9 @@ async fn until(client: &Client, part: &str, wanted: &str) -> Value {
 async fn a_server_that_has_everything_is_well() {
     let server = Server::start();
     let client = server.visitor();
-    let _queue_was_looked_at = until(&client, "queue", "ok").await;
-    let answer = client.get(HEALTH).await.expect(200);
+    let answer = until_it(&client, HEALTH, |answer| answer.json()["status"] == "ok")
+        .await
+        .expect(200);
     assert_eq!(answer.header("cache-control"), Some("no-store"));
     assert!(
         answer
@@ -40,13 +66,12 @@ async fn a_server_that_has_everything_is_well() {
             .starts_with("application/json")
     );
     let health = answer.json();
-    assert_eq!(health["status"], "ok", "{health:#}");
     for part in ["database", "disk", "queue"] {
         assert_eq!(health["components"][part], "ok", "{part}: {health:#}");
     }
     assert!(health.get("reasons").is_none(), "{health:#}");
-    for path in ["/mppeep/health/live", "/mppeep/health/ready"] {
-        let answer = client.get(path).await.expect(200);
+    for path in ["/mppeep/health/live", READY] {
+        let answer = until_it(&client, path, |answer| answer.status == 200).await;
         assert_eq!(answer.json()["status"], "ok", "{path}");
         assert_eq!(answer.header("cache-control"), Some("no-store"), "{path}");
     }
@@ -61,12 +86,15 @@ async fn a_disk_that_keeps_nothing_is_told_of() {
     let folder = server.launch().data().to_owned();
     let away = folder.with_extension("away");
     std::fs::rename(&folder, &away).expect("renamed");
-    let degraded = until(&client, "disk", "degraded").await;
-    assert_eq!(degraded["status"], "degraded", "{degraded:#}");
-    let reason = degraded["reasons"]["disk"].as_str().expect("a reason");
-    assert!(reason.contains("cannot be written"), "{reason}");
+    // A connection that the database opens just now does not find its file.
+    let told = until_it(&client, HEALTH, |answer| {
+        let health = answer.json();
+        let reason = health["reasons"]["disk"].as_str().unwrap_or_default();
+        reason.contains("cannot be written") && health["status"] == "degraded"
+    });
+    let degraded = told.await.expect(200).json();
+    assert_eq!(degraded["components"]["disk"], "degraded", "{degraded:#}");
     assert!(!degraded.to_string().contains("mppeep-test"), "{degraded:#}");
-    let _still_served = client.get(HEALTH).await.expect(200);
     std::fs::rename(&away, &folder).expect("renamed back");
     let _well = until(&client, "disk", "ok").await;
     let left: Vec<String> = std::fs::read_dir(&folder)
@@ -118,8 +146,7 @@ async fn a_redis_that_goes_away_is_told_of() {
     let client = server.visitor();
     let _well = until(&client, "redis", "ok").await;
     redis.kill().await;
-    let degraded = until(&client, "redis", "degraded").await;
-    assert_eq!(degraded["status"], "degraded");
+    let degraded = until_degraded(&client, "redis").await;
     let text = degraded.to_string();
     for inside in ["redis://", "127.0.0.1", &redis.port().to_string()] {
         assert!(!text.contains(inside), "{inside}: {text}");
@@ -140,8 +167,8 @@ async fn a_database_that_hangs_is_told_of_at_once() {
         .postgres(&postgres.url_through(&proxy.address(), database_of(&url)))
         .start();
     let client = server.visitor();
-    let _well = client.get(HEALTH).await.expect(200);
-    let _ready = client.get("/mppeep/health/ready").await.expect(200);
+    let _well = until(&client, "database", "ok").await;
+    let _ready = until_it(&client, READY, |answer| answer.status == 200).await;
     proxy.set(Fault::BlackHole).await;
     // What was known a moment ago holds for a moment.
     let begun = Instant::now();
@@ -154,7 +181,7 @@ async fn a_database_that_hangs_is_told_of_at_once() {
     let took = begun.elapsed();
     println!("a hundred answers in {took:?}");
     assert!(
-        took < Duration::from_secs(20),
+        took < Duration::from_secs(50),
         "those who ask wait for each other: {took:?}"
     );
     for answer in answers {
@@ -172,8 +199,8 @@ async fn a_database_that_hangs_is_told_of_at_once() {
     let _alive = client.get("/mppeep/health/live").await.expect(200);
     let _login = client.get("/mppeep/login").await.expect(200);
     println!("alive and the login page in {:?}", begun.elapsed());
-    let _not_ready = client.get("/mppeep/health/ready").await.expect(503);
+    let _not_ready = client.get(READY).await.expect(503);
     proxy.set(Fault::Pass).await;
     let _well = until(&client, "database", "ok").await;
-    let _ready = client.get("/mppeep/health/ready").await.expect(200);
+    let _ready = until_it(&client, READY, |answer| answer.status == 200).await;
 }

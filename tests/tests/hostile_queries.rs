@@ -157,7 +157,20 @@ async fn twenty_equal_creations_at_once_make_one_agent() {
     let body = agent(1).body();
     let path = personnel();
     let answers = futures_util::future::join_all((0..20).map(|_| admin.post(&path, &body))).await;
-    let count = |status: u16| answers.iter().filter(|answer| answer.status == status).count();
-    assert_eq!((count(201), count(409)), (1, 19));
+    let mut made = 0;
+    for answer in answers {
+        match answer.status {
+            201 => made += 1,
+            // Nobody waits for his turn for ever on a loaded machine; asked again, he is told.
+            503 => {
+                assert!(answer.header("retry-after").is_some(), "{}", answer.text());
+                let _taken = admin.post(&path, &body).await.problem(409);
+            }
+            _ => {
+                let _taken = answer.problem(409);
+            }
+        }
+    }
+    assert_eq!(made, 1);
     assert_eq!(total(&admin, "personnel").await, 1);
 }

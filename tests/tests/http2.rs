@@ -33,7 +33,7 @@ async fn http_2_is_not_spoken_without_tls() {
          HTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n",
         server.address()
     );
-    let echo = raw::talk(server.address(), upgrade.as_bytes(), Duration::from_secs(2)).await;
+    let echo = raw::ask(server.address(), upgrade.as_bytes(), Duration::from_secs(2)).await;
     assert_eq!(echo.statuses(), [200], "answered as HTTP/1.1");
 }
 

@@ -1,6 +1,6 @@
 //! Logging in, as CHECKS A-01 … A-22 want it.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use mppeep_tests::client::encode;
 use mppeep_tests::{ADMIN_EMAIL, ADMIN_PASSWORD, Launch, Response, Server, html, processes};
@@ -361,6 +361,10 @@ async fn without_settings_an_administrator_with_a_random_password_is_made_once()
     let told = |server: &Server| format!("{}\n{}", server.out().text(), server.log().text());
     let users = first.launch().dump();
     assert!(users.contains("$argon2id$"), "an account was made");
+    // It is written before the server listens, but through another pipe than the line that says so.
+    let _shown = first.out().wait_for(Duration::from_secs(30), |line| {
+        line.to_lowercase().contains("password").then_some(())
+    });
     let said = told(&first);
     drop(first);
     let second = launch.start();

@@ -315,7 +315,7 @@ async fn every_test_of_the_observatory_is_passed_without_a_deduction() {
     let first = raw::talk(
         server.redirect_address(),
         plain.as_bytes(),
-        Duration::from_secs(10),
+        Duration::from_secs(60),
     )
     .await;
     let redirects: Vec<(u16, Option<String>)> = first

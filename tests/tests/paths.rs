@@ -49,7 +49,7 @@ async fn traversals_reach_nothing() {
             "GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n",
             server.address()
         );
-        let echo = raw::talk(server.address(), bytes.as_bytes(), Duration::from_secs(5)).await;
+        let echo = raw::talk(server.address(), bytes.as_bytes(), Duration::from_secs(60)).await;
         assert!(
             echo.statuses().iter().all(|status| (300..500).contains(status)),
             "{path}: {:?}",

@@ -227,13 +227,13 @@ async fn an_account_disabled_from_the_command_line_is_nobody_soon() {
     let _done = server
         .launch()
         .run_well(&["user", "disable", &demo_email("sdrh")]);
-    for _ in 0..100 {
+    for _ in 0..600 {
         if !user.is_logged_in().await {
             return;
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    panic!("five seconds later the session still opens");
+    panic!("half a minute later the session still opens");
 }
 
 /// S-21: somebody sees his sessions and ends another of them.

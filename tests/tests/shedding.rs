@@ -43,15 +43,15 @@ async fn search(client: &Client, number: usize) -> Response {
     client.get(&format!("{PERSONNEL}?q=personne{number}")).await
 }
 
-/// Asks again until somebody is served.
-async fn until_served(client: &Client) {
-    for number in 1_000..1_200 {
+/// Asks again until somebody is served. The questions are counted from `first`, so that nobody asked them before.
+async fn until_served(client: &Client, first: usize) {
+    for number in first..first + 200 {
         if search(client, number).await.status == 200 {
             return;
         }
         tokio::time::sleep(Duration::from_millis(250)).await;
     }
-    panic!("nobody is served after the database came back");
+    panic!("nobody is served by the database");
 }
 
 /// Hundreds of requests for a database that hangs.
@@ -134,33 +134,71 @@ async fn a_database_that_hangs_does_not_gather_requests() {
         "{before} KiB before, {after} KiB after"
     );
     drop(paused);
-    until_served(&client).await;
+    until_served(&client, 1_000).await;
     let _page = client.get("/mppeep/accueil").await.expect(200);
+}
+
+/// The administrator, let in as soon as that takes less than a deadline.
+async fn let_in(server: &Server) -> Client {
+    for number in 1..=20 {
+        // Each from elsewhere: a login that was given up is counted for a while.
+        let visitor = server.visitor_from(&format!("203.0.113.{number}"));
+        let answer = visitor.login(ADMIN_EMAIL, ADMIN_PASSWORD).await;
+        if answer.status == 303 {
+            return visitor;
+        }
+        assert_eq!(answer.status, 503, "{}", answer.text());
+    }
+    panic!("nobody is let in");
+}
+
+/// A stream of events, open as soon as its head takes less than a deadline.
+async fn open_stream(server: &Server, client: &Client) -> TcpStream {
+    let head = format!(
+        "GET /mppeep/evenements HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\nCookie: session_id={}\r\n\r\n",
+        client.session()
+    );
+    for _ in 0..20 {
+        let mut stream = TcpStream::connect(server.address()).await.expect("accepted");
+        stream.write_all(head.as_bytes()).await.expect("sent");
+        let mut buffer = [0; 4096];
+        let begun = stream.read(&mut buffer).await.expect("readable");
+        let said = String::from_utf8_lossy(&buffer[..begun]);
+        if said.starts_with("HTTP/1.1 200") {
+            return stream;
+        }
+        assert!(said.starts_with("HTTP/1.1 503"), "{said}");
+    }
+    panic!("no stream opens");
 }
 
 /// A request that nobody can answer in time is given up, and says so; a stream is no such request.
 #[tokio::test]
 async fn a_request_has_a_deadline() {
+    // On a loaded machine anything may take longer than this deadline: what it is to be seen with is tried again.
     let (postgres, server) = on_postgres(&[("MPPEEP_REQUEST_SECONDS", 1)]).await;
-    let client = server.admin().await;
-    let _warm = search(&client, 0).await.expect(200);
-    let mut stream = TcpStream::connect(server.address()).await.expect("accepted");
-    let head = format!(
-        "GET /mppeep/evenements HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\nCookie: session_id={}\r\n\r\n",
-        client.session()
-    );
-    stream.write_all(head.as_bytes()).await.expect("sent");
-    let mut buffer = [0; 4096];
-    let begun = stream.read(&mut buffer).await.expect("readable");
-    assert!(buffer[..begun].starts_with(b"HTTP/1.1 200"));
+    let client = let_in(&server).await;
+    until_served(&client, 2_000).await;
+    let mut stream = open_stream(&server, &client).await;
     let paused = Paused::new(&postgres);
-    let late = search(&client, 1).await;
-    let problem = late.problem(503);
-    assert_eq!(problem["type"], "/problems/deadline", "{problem}");
-    assert!(late.header("retry-after").is_some());
+    let mut told = Vec::new();
+    for number in 1..=5 {
+        let late = search(&client, number).await;
+        let kind = late.problem(503)["type"].clone();
+        assert!(late.header("retry-after").is_some());
+        told.push(kind);
+        if told.ends_with(&["/problems/deadline".into()]) {
+            break;
+        }
+    }
+    assert!(
+        told.ends_with(&["/problems/deadline".into()]),
+        "nothing is given up: {told:?}"
+    );
     drop(paused);
-    until_served(&client).await;
+    until_served(&client, 1_000).await;
     // Longer than the deadline, the stream is still there.
+    let mut buffer = [0; 4096];
     let end = tokio::time::Instant::now() + Duration::from_secs(3);
     while let Ok(read) = tokio::time::timeout_at(end, stream.read(&mut buffer)).await {
         assert!(read.expect("readable") > 0, "the stream has ended");

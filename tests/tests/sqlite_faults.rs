@@ -125,7 +125,7 @@ async fn a_graceful_end_breaks_no_answer() {
     while answered.load(Ordering::Relaxed) < 40 {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    let status = tokio::task::spawn_blocking(move || server.terminate(Duration::from_secs(30)))
+    let status = tokio::task::spawn_blocking(move || server.terminate(Duration::from_secs(60)))
         .await
         .expect("joined");
     stop.store(true, Ordering::Relaxed);
@@ -165,7 +165,7 @@ async fn a_request_in_flight_is_finished_before_the_end() {
         .write_all(&body.as_bytes()[10..])
         .await
         .expect("the connection is still there");
-    let echo = mppeep_tests::raw::read(&mut socket, Duration::from_secs(10)).await;
+    let echo = mppeep_tests::raw::read(&mut socket, Duration::from_secs(60)).await;
     assert_eq!(echo.statuses(), [401], "{}", echo.text);
     assert!(echo.closed);
     // Asked once only: a second signal would end it at once.
@@ -252,7 +252,7 @@ async fn two_instances_may_start_at_once_on_nothing() {
     // A logout on one ends the session on the other.
     let _out = client.request("POST", "/mppeep/logout").send().await.expect(303);
     let mut open = true;
-    for _ in 0..60 {
+    for _ in 0..600 {
         open = elsewhere.is_logged_in().await;
         if !open {
             break;
@@ -261,7 +261,7 @@ async fn two_instances_may_start_at_once_on_nothing() {
     }
     assert!(
         !open,
-        "three seconds later the session still opens on the other instance"
+        "half a minute later the session still opens on the other instance"
     );
 }
 

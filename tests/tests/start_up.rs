@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use mppeep_testbed::free_port;
 use mppeep_tests::processes::resident_kib;
 use mppeep_tests::server::database_in;
 use mppeep_tests::{ADMIN_EMAIL, Backend, Launch, Server, raw};
@@ -40,7 +41,9 @@ async fn serve_on_an_existing_file_answers() {
 /// The address is free again at once, and taken addresses are told.
 #[tokio::test]
 async fn a_taken_address_is_told_and_a_left_one_is_free() {
-    let server = Server::start();
+    // A port that nobody else is given meanwhile.
+    let listen = format!("127.0.0.1:{}", free_port());
+    let server = Launch::new().env("MPPEEP_LISTEN", listen).start();
     let address = server.address();
     let second = Launch::new().env("MPPEEP_LISTEN", address).spawn();
     let (status, log) = second.ended();

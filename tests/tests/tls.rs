@@ -229,8 +229,8 @@ async fn the_redirect_listener_sends_to_the_public_address_and_nowhere_else() {
     let ask = async |head: &str| {
         raw::talk(
             address,
-            format!("{head}\r\n\r\n").as_bytes(),
-            Duration::from_secs(2),
+            format!("{head}\r\nConnection: close\r\n\r\n").as_bytes(),
+            PATIENCE,
         )
         .await
         .text

@@ -9,7 +9,7 @@ use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
-use super::tests::{HEAD, IDLE, Running, WRITE};
+use super::tests::{HEAD, IDLE, PATIENCE, PATIENT, Running, SHORT_HEADS, WRITE};
 use super::*;
 
 /// A server with a certificate, and clients who trust it.
@@ -19,15 +19,29 @@ struct Secure {
 }
 
 impl Secure {
-    async fn start() -> Self {
+    async fn start(patience: Patience) -> Self {
         let folder = TempDir::new().unwrap();
         let (files, certificate) = pair(folder.path());
         let certificates = Arc::new(Certificates::load(&files).unwrap());
-        let server = Running::start_with(100, Some(certificates)).await;
+        let server = Running::start_with(patience, 100, Some(certificates)).await;
         Self { server, certificate }
     }
 
     async fn connect(&self, protocol: &str) -> TlsStream<TcpStream> {
+        self.try_to_connect(protocol).await.unwrap()
+    }
+
+    /// Connects where a handshake has little time, which a machine with much to do exceeds now and then.
+    async fn connect_in_time(&self, protocol: &str) -> TlsStream<TcpStream> {
+        for _ in 0..20 {
+            if let Ok(stream) = self.try_to_connect(protocol).await {
+                return stream;
+            }
+        }
+        panic!("no handshake is done within {HEAD:?}");
+    }
+
+    async fn try_to_connect(&self, protocol: &str) -> io::Result<TlsStream<TcpStream>> {
         let mut roots = RootCertStore::empty();
         roots.add(self.certificate.clone()).unwrap();
         let provider = Arc::new(tokio_rustls::rustls::crypto::ring::default_provider());
@@ -39,10 +53,7 @@ impl Secure {
         config.alpn_protocols = vec![protocol.as_bytes().to_vec()];
         let socket = self.server.connect().await;
         let name = ServerName::try_from("localhost").unwrap();
-        TlsConnector::from(Arc::new(config))
-            .connect(name, socket)
-            .await
-            .unwrap()
+        TlsConnector::from(Arc::new(config)).connect(name, socket).await
     }
 }
 
@@ -85,52 +96,56 @@ fn get(stream: u8, path: &str) -> Vec<u8> {
     frame(1, 5, stream, &head)
 }
 
-/// Everything until the server closes, and how long that took.
-async fn rest(stream: &mut TlsStream<TcpStream>) -> (Vec<u8>, Duration) {
-    let started = tokio::time::Instant::now();
+/// Everything until the server closes.
+async fn rest(stream: &mut TlsStream<TcpStream>) -> Vec<u8> {
     let mut bytes = Vec::new();
-    let read = tokio::time::timeout(Duration::from_secs(20), stream.read_to_end(&mut bytes)).await;
+    let read = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut bytes)).await;
     assert!(read.is_ok(), "the server did not close");
-    (bytes, started.elapsed())
+    bytes
 }
 
 #[tokio::test]
 async fn a_handshake_has_the_time_of_a_head() {
-    let secure = Secure::start().await;
+    let secure = Secure::start(SHORT_HEADS).await;
     for bytes in [&b""[..], b"\x16\x03\x01\x02\x00\x01"] {
+        let started = tokio::time::Instant::now();
         let mut socket = secure.server.connect().await;
         socket.write_all(bytes).await.unwrap();
-        let started = tokio::time::Instant::now();
         let mut answer = Vec::new();
-        let read = tokio::time::timeout(Duration::from_secs(20), socket.read_to_end(&mut answer)).await;
+        let read = tokio::time::timeout(PATIENCE, socket.read_to_end(&mut answer)).await;
         assert!(read.is_ok(), "the server did not close");
         assert!(
-            started.elapsed() >= HEAD / 2,
+            started.elapsed() >= HEAD,
             "it was not given its time: {:?}",
             started.elapsed()
         );
     }
     // One that is done, and then says nothing, has no more.
     for protocol in ["http/1.1", "h2"] {
-        let mut stream = secure.connect(protocol).await;
+        let mut stream = secure.connect_in_time(protocol).await;
         rest(&mut stream).await;
     }
 }
 
 #[tokio::test]
 async fn http_1_is_served_over_tls() {
-    let secure = Secure::start().await;
+    let secure = Secure::start(PATIENT).await;
     let mut stream = secure.connect("http/1.1").await;
     let ask = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
     stream.write_all(ask).await.unwrap();
-    let (answer, _) = rest(&mut stream).await;
+    let answer = rest(&mut stream).await;
     assert!(answer.starts_with(b"HTTP/1.1 200"));
 }
 
 #[tokio::test]
 async fn an_idle_peer_of_http_2_is_kept_for_a_while_whatever_it_says() {
-    let secure = Secure::start().await;
+    let secure = Secure::start(Patience {
+        idle: IDLE,
+        ..PATIENT
+    })
+    .await;
     let mut stream = secure.connect("h2").await;
+    let started = tokio::time::Instant::now();
     stream
         .write_all(&[preface(65_535), get(1, "/")].concat())
         .await
@@ -143,35 +158,36 @@ async fn an_idle_peer_of_http_2_is_kept_for_a_while_whatever_it_says() {
         }
         std::future::pending::<()>().await;
     };
-    let started = tokio::time::Instant::now();
     let mut bytes = Vec::new();
     tokio::select! {
         () = pings => {}
         _ = reader.read_to_end(&mut bytes) => {}
-        () = tokio::time::sleep(Duration::from_secs(20)) => panic!("the server did not close"),
+        () = tokio::time::sleep(PATIENCE) => panic!("the server did not close"),
     }
-    assert!(
-        started.elapsed() >= IDLE / 2,
-        "idle for {:?} only",
-        started.elapsed()
-    );
+    assert!(started.elapsed() >= IDLE, "idle for {:?} only", started.elapsed());
 }
 
 #[tokio::test]
 async fn a_reader_whose_windows_stay_shut_is_given_up() {
-    let secure = Secure::start().await;
+    let secure = Secure::start(Patience {
+        write: WRITE,
+        ..PATIENT
+    })
+    .await;
     let mut stream = secure.connect("h2").await;
+    let started = tokio::time::Instant::now();
     stream
         .write_all(&[preface(0), get(1, "/pieces")].concat())
         .await
         .unwrap();
-    let (_, took) = rest(&mut stream).await;
-    assert!(took >= WRITE / 2, "given up after {took:?} already");
+    rest(&mut stream).await;
+    let took = started.elapsed();
+    assert!(took >= WRITE, "given up after {took:?} already");
 }
 
 #[tokio::test]
 async fn peers_of_http_2_are_told_that_the_server_ends() {
-    let mut secure = Secure::start().await;
+    let mut secure = Secure::start(PATIENT).await;
     let mut stream = secure.connect("h2").await;
     stream
         .write_all(&[preface(65_535), get(1, "/slow")].concat())
@@ -179,7 +195,7 @@ async fn peers_of_http_2_are_told_that_the_server_ends() {
         .unwrap();
     tokio::time::sleep(Duration::from_millis(200)).await;
     secure.server.stop();
-    let (bytes, _) = rest(&mut stream).await;
+    let bytes = rest(&mut stream).await;
     let slow = bytes.windows(4).any(|window| window == b"slow");
     assert!(slow, "what ran was answered");
     // The head of a GOAWAY frame on the connection.

@@ -328,7 +328,11 @@ mod tests {
         let mut tasks = tokio::task::JoinSet::new();
         for _ in 0..6 {
             let path = folder.path().join("mppeep.db");
-            let store = SqliteStore::open(path, SqliteOptions::default()).await.unwrap();
+            let options = SqliteOptions {
+                busy_timeout: Duration::from_secs(60),
+                ..SqliteOptions::default()
+            };
+            let store = SqliteStore::open(path, options).await.unwrap();
             tasks.spawn(async move { identity(&store, &store).await.unwrap() });
         }
         let mut names = tasks.join_all().await;

@@ -11,7 +11,7 @@ use mppeep_testbed::{Fault, FaultProxy, Redis, RedisOptions as ServerOptions, fr
 
 use crate::support::{
     LEASE, TTL, back, blind_fill, eventually, is_there, is_unavailable, key, open, options, patient, policy,
-    poll_then_drop, put, stored_keys,
+    poll_then_drop, put, stored_keys, unhurried,
 };
 
 #[tokio::test]
@@ -57,7 +57,7 @@ async fn a_reply_that_is_cut_or_late_leaves_the_outcome_open() {
 async fn a_reply_that_makes_no_sense_ends_the_connection_and_no_other() {
     let server = Redis::shared().await;
     let proxy = FaultProxy::start(&server.address());
-    let adapter = open(&server.url_through(&proxy.address()), &options());
+    let adapter = open(&server.url_through(&proxy.address()), &unhurried());
     back(&adapter).await;
     put(&adapter.cache(), "k", "value").await;
     let before = proxy.accepted();
@@ -82,7 +82,7 @@ async fn a_reply_that_makes_no_sense_ends_the_connection_and_no_other() {
 #[tokio::test]
 async fn a_server_that_refuses_writes_is_unavailable_and_still_serves_what_it_has() {
     let server = Redis::start(ServerOptions::default()).await;
-    let adapter = open(&server.url(), &options());
+    let adapter = open(&server.url(), &patient());
     put(&adapter.cache(), "k", "value").await;
     // A replica of nobody: it reads, and does not write.
     server
@@ -105,7 +105,7 @@ async fn a_command_that_is_not_permitted_is_unavailable() {
         ])
         .await;
     let url = format!("redis://weak:secret@{}", server.address());
-    let adapter = open(&url, &options());
+    let adapter = open(&url, &patient());
     assert!(is_unavailable(&adapter.ping().await));
     server.cli(&["ACL", "SETUSER", "weak", "+@all"]).await;
     back(&adapter).await;

@@ -6,17 +6,18 @@ use mppeep_core::ports::cache::{Cache, Lookup};
 use mppeep_core::ports::error::BackendError;
 use mppeep_testbed::{Fault, FaultProxy, Redis, RedisOptions as ServerOptions};
 
-use crate::support::{TTL, back, eventually, key, open, options, patient, put, stored_keys};
+use crate::support::{TTL, back, eventually, key, open, patient, put, stored_keys, unhurried};
 
 /// Longer than any test: what is free again was given back.
 const LONG: Duration = Duration::from_secs(3600);
-const SLOW: Fault = Fault::Delay(Duration::from_millis(600));
+/// Longer than an unhurried call.
+const SLOW: Fault = Fault::Delay(Duration::from_secs(8));
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_look_up_that_was_answered_too_late_holds_nothing() {
     let server = Redis::start(ServerOptions::default()).await;
     let proxy = FaultProxy::start(&server.address());
-    let adapter = open(&server.url_through(&proxy.address()), &options());
+    let adapter = open(&server.url_through(&proxy.address()), &unhurried());
     let cache = adapter.cache();
     back(&adapter).await;
     put(&cache, "known", "value").await;
@@ -40,7 +41,7 @@ async fn a_look_up_that_was_answered_too_late_holds_nothing() {
 async fn a_look_up_that_was_run_too_late_holds_nothing() {
     let server = Redis::start(ServerOptions::default()).await;
     let proxy = FaultProxy::start(&server.address());
-    let options = options();
+    let options = unhurried();
     let adapter = open(&server.url_through(&proxy.address()), &options);
     let cache = adapter.cache();
     back(&adapter).await;
@@ -68,7 +69,7 @@ async fn a_look_up_that_was_run_too_late_holds_nothing() {
 async fn others_need_not_wait_for_a_lease_that_nobody_heard_of() {
     let server = Redis::start(ServerOptions::default()).await;
     let proxy = FaultProxy::start(&server.address());
-    let options = options();
+    let options = unhurried();
     let adapter = open(&server.url_through(&proxy.address()), &options);
     let mut elsewhere = patient();
     elsewhere.prefix.clone_from(&options.prefix);
@@ -85,9 +86,9 @@ async fn others_need_not_wait_for_a_lease_that_nobody_heard_of() {
     assert_eq!(found, Lookup::Busy, "the look-up has reached the server");
     proxy.set(Fault::Pass).await;
     back(&adapter).await;
-    // Any other use of the cache will do.
-    let _other = adapter.cache().lookup(&key("other"), LONG).await;
     eventually("the lease is given back", async || {
+        // Any other use of the cache will do.
+        let _other = adapter.cache().lookup(&key("other"), LONG).await;
         let found = elsewhere.cache().lookup(&key("k"), LONG).await.unwrap();
         matches!(found, Lookup::Miss(_))
     })
@@ -98,7 +99,7 @@ async fn others_need_not_wait_for_a_lease_that_nobody_heard_of() {
 async fn a_fill_that_never_arrived_holds_nothing() {
     let server = Redis::start(ServerOptions::default()).await;
     let proxy = FaultProxy::start(&server.address());
-    let adapter = open(&server.url_through(&proxy.address()), &options());
+    let adapter = open(&server.url_through(&proxy.address()), &unhurried());
     let cache = adapter.cache();
     back(&adapter).await;
     let Lookup::Miss(lease) = cache.lookup(&key("k"), LONG).await.unwrap() else {
@@ -130,7 +131,7 @@ async fn a_look_up_that_was_given_up_holds_nothing() {
     let cache = adapter.cache();
     back(&adapter).await;
     put(&cache, "known", "value").await;
-    proxy.set(SLOW).await;
+    proxy.set(Fault::Delay(Duration::from_secs(3))).await;
     let (name, waiting) = (key("k"), Duration::from_millis(50));
     let given_up = tokio::time::timeout(waiting, cache.lookup(&name, LONG)).await;
     assert!(given_up.is_err(), "{given_up:?}");

@@ -1,5 +1,7 @@
 //! COM-10: what happens between two calls is survived without a new start of this process.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use mppeep_cache_redis::LinkState;
@@ -9,7 +11,7 @@ use mppeep_core::ports::rate_limiter::RateLimiter;
 use mppeep_testbed::{Fault, FaultProxy, Redis, RedisOptions as ServerOptions};
 
 use crate::support::{
-    LEASE, back, eventually, is_there, is_unavailable, key, open, options, patient, policy, put,
+    LEASE, back, eventually, is_there, is_unavailable, key, open, options, patient, policy, put, unhurried,
 };
 
 #[tokio::test]
@@ -77,7 +79,7 @@ async fn a_killed_and_a_restarted_server_are_found_again() {
 async fn a_server_that_appears_later_is_used() {
     let server = Redis::start(ServerOptions::default()).await;
     server.stop().await;
-    let adapter = open(&server.url(), &options());
+    let adapter = open(&server.url(), &unhurried());
     assert_eq!(adapter.health().link, LinkState::Idle);
     for _ in 0..20 {
         assert!(is_unavailable(&adapter.ping().await));
@@ -124,12 +126,16 @@ async fn connections_killed_under_calls_fail_those_calls_only() {
         )
         .await;
     }
+    let over = Arc::new(AtomicBool::new(false));
     let tasks: Vec<_> = (0..8)
         .map(|task| {
-            let cache = adapter.cache();
+            let (cache, over) = (adapter.cache(), over.clone());
             tokio::spawn(async move {
                 let mut failed = 0;
-                for round in 0..400 {
+                for round in 0.. {
+                    if round >= 400 && over.load(Ordering::Relaxed) {
+                        break;
+                    }
                     let number = (task + round) % 20;
                     match cache.lookup(&key(&format!("k{number}")), LEASE).await {
                         Ok(Lookup::Fresh(bytes)) => assert_eq!(bytes, format!("value {number}").as_bytes()),
@@ -147,19 +153,22 @@ async fn connections_killed_under_calls_fail_those_calls_only() {
         .collect();
     for _ in 0..5 {
         tokio::time::sleep(Duration::from_millis(60)).await;
+        // A connection that served nobody is made anew after a pause only, into which many calls fall.
+        back(&adapter).await;
         server.cli(&["CLIENT", "KILL", "TYPE", "normal"]).await;
     }
+    over.store(true, Ordering::Relaxed);
     let mut failed = 0;
     for task in tasks {
         failed += task.await.unwrap();
     }
     let counts = adapter.health().counts;
-    println!("{failed} of 3200 calls failed, {counts:?}");
+    println!("{failed} calls failed, {counts:?}");
     // How many calls the open breaker holds back is a matter of time. A loss itself costs what was under way: one call a task,
-    // and as many leases that were being given back, of which no caller hears.
+    // as many leases that were being given back, of which no caller hears, and the call that asks whether the server is back.
     assert!(failed <= counts.failures, "{counts:?}");
     let lost = counts.failures - counts.held_back;
-    assert!(lost <= 16 * counts.losses.max(1), "{lost} calls lost, {counts:?}");
+    assert!(lost <= 17 * counts.losses.max(1), "{lost} calls lost, {counts:?}");
     back(&adapter).await;
 }
 
@@ -214,10 +223,11 @@ async fn a_half_open_connection_is_given_up() {
     let proxy = FaultProxy::start(&server.address());
     let adapter = open(&server.url_through(&proxy.address()), &options());
     back(&adapter).await;
-    let before = proxy.accepted();
+    let (before, losses) = (proxy.accepted(), adapter.health().counts.losses);
     proxy.set(Fault::BlackHole).await;
     assert!(adapter.ping().await.is_err());
-    assert_eq!(adapter.health().counts.losses, 1, "one late answer is enough");
+    let lost = adapter.health().counts.losses - losses;
+    assert_eq!(lost, 1, "one late answer is enough");
     proxy.set(Fault::Pass).await;
     back(&adapter).await;
     assert!(proxy.accepted() > before);

@@ -66,6 +66,7 @@ impl TestApp {
         let time = TimeSource::Clock(Arc::clone(&clock));
         let options = SqliteOptions {
             time: time.clone(),
+            busy_timeout: std::time::Duration::from_secs(30),
             ..SqliteOptions::default()
         };
         let store = Arc::new(

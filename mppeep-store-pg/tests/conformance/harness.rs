@@ -95,8 +95,12 @@ impl PgHarness {
             time: TimeSource::Clock(self.clock.clone()),
             pooler: self.pooler.is_some(),
             listen_url: Some(named.clone()),
-            // Hundreds of calls at once line up for a few connections, on whatever machine this is.
+            // Hundreds of calls at once line up for a few connections and for one row, on whatever machine this is. That
+            // limits are kept is checked under faults.
             acquire_timeout: Duration::from_secs(20),
+            statement_timeout: Duration::from_secs(30),
+            lock_timeout: Duration::from_secs(30),
+            idle_in_transaction_timeout: Duration::from_secs(60),
             ..PgOptions::default()
         };
         let url = self
@@ -226,8 +230,9 @@ impl PubSubHarness for PgHarness {
 
     async fn cut(&self, instance: usize) -> bool {
         let mut conn = PgConnection::connect(&self.url).await.unwrap();
+        // With a time, it waits for their end: one that is still ending is not counted with the next.
         let cut: i64 = sqlx::query_scalar(
-            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
+            "SELECT count(pg_terminate_backend(pid, 30000)) FROM pg_stat_activity \
              WHERE datname = current_database() AND application_name = $1 AND query LIKE 'LISTEN %'",
         )
         .bind(name_of(instance))

@@ -15,7 +15,8 @@ use mppeep_testbed::{Cluster, Fault, FaultProxy, database_of};
 use uuid::Uuid;
 
 use crate::support::{
-    a_personnel, a_session, a_user, few_connections, fresh, is_there, nothing_is_left_open, write_one,
+    a_personnel, a_session, a_user, few_connections, fresh, is_there, nothing_is_left_open, unhurried,
+    write_one,
 };
 
 /// A store behind a proxy, with one account, short limits and few connections.
@@ -23,8 +24,8 @@ async fn behind_a_proxy() -> (&'static Cluster, String, FaultProxy, PgStore) {
     let (cluster, url) = fresh().await;
     let proxy = FaultProxy::start(&cluster.address());
     let options = PgOptions {
-        acquire_timeout: Duration::from_millis(700),
-        statement_timeout: Duration::from_millis(500),
+        acquire_timeout: Duration::from_secs(2),
+        statement_timeout: Duration::from_secs(1),
         ..few_connections()
     };
     let through = cluster.url_through(&proxy.address(), database_of(&url));
@@ -44,7 +45,8 @@ fn is_contention(err: &StoreError) -> bool {
 }
 
 /// Calls until the store answers again.
-async fn recovers(store: &PgStore, patience: Duration) {
+async fn recovers(store: &PgStore) {
+    let patience = Duration::from_secs(30);
     let started = Instant::now();
     while let Err(err) = store.ping().await {
         assert!(
@@ -63,7 +65,7 @@ async fn a_server_that_refuses_is_unavailable_until_it_is_back() {
         proxy.set(fault).await;
         proxy.reset_connections();
         tokio::time::sleep(Duration::from_millis(50)).await;
-        for _ in 0..3 {
+        for _ in 0..2 {
             let started = Instant::now();
             let refused = write_one(&store, 1).await.unwrap_err();
             assert!(is_unavailable(&refused), "{fault:?}: {refused:?}");
@@ -76,7 +78,7 @@ async fn a_server_that_refuses_is_unavailable_until_it_is_back() {
             println!("{fault:?}: three calls end after {:?}", started.elapsed());
         }
         proxy.set(Fault::Pass).await;
-        recovers(&store, Duration::from_secs(5)).await;
+        recovers(&store).await;
     }
     write_one(&store, 1).await.unwrap();
     assert_eq!(store.create(a_session(1, 1)).await.unwrap(), Created::Done);
@@ -102,7 +104,7 @@ async fn a_server_that_swallows_everything_ends_no_wait_for_ever() {
     println!("a beginning ends after {:?}", started.elapsed());
     proxy.set(Fault::Pass).await;
     proxy.reset_connections();
-    recovers(&store, Duration::from_secs(10)).await;
+    recovers(&store).await;
 
     let mut unit = store.begin().await.unwrap();
     unit.personnel().insert(&a_personnel(3)).await.unwrap();
@@ -114,7 +116,7 @@ async fn a_server_that_swallows_everything_ends_no_wait_for_ever() {
     assert!(indeterminate, "{unknown:?}");
     proxy.set(Fault::Pass).await;
     proxy.reset_connections();
-    recovers(&store, Duration::from_secs(10)).await;
+    recovers(&store).await;
     write_one(&store, 4).await.unwrap();
     assert!(!is_there(&store, 1).await && !is_there(&store, 2).await);
     nothing_is_left_open(cluster, &url).await;
@@ -127,7 +129,7 @@ async fn a_reply_that_is_cut_is_told_apart_from_a_failure() {
     // to the statement itself.
     let mut indeterminate = 0;
     for bytes in (1..=400).step_by(9) {
-        recovers(&store, Duration::from_secs(5)).await;
+        recovers(&store).await;
         // What was lent last is looked at once more, in the background.
         tokio::time::sleep(Duration::from_millis(40)).await;
         proxy.set(Fault::CutAfter(bytes)).await;
@@ -149,12 +151,12 @@ async fn a_reply_that_is_damaged_is_an_error_and_never_an_answer() {
     write_one(&store, 1).await.unwrap();
     proxy.set(Fault::Corrupt).await;
     for _ in 0..5 {
-        let asked = tokio::time::timeout(Duration::from_secs(10), store.current()).await;
+        let asked = tokio::time::timeout(Duration::from_secs(30), store.current()).await;
         assert!(asked.unwrap().is_err());
     }
     proxy.set(Fault::Pass).await;
     proxy.reset_connections();
-    recovers(&store, Duration::from_secs(10)).await;
+    recovers(&store).await;
     assert!(is_there(&store, 1).await);
 }
 
@@ -205,7 +207,7 @@ async fn of_two_units_that_wait_for_each_other_one_meets_contention() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn units_that_bump_the_same_epochs_in_any_order_never_wait_in_a_ring() {
     let (_, url) = fresh().await;
-    let store = PgStore::open(&url, PgOptions::default()).await.unwrap();
+    let store = PgStore::open(&url, unhurried()).await.unwrap();
     let tasks: Vec<_> = (0..8)
         .map(|task| {
             let store = store.clone();
@@ -232,7 +234,7 @@ async fn units_that_bump_the_same_epochs_in_any_order_never_wait_in_a_ring() {
 async fn a_crowd_waits_for_a_connection_and_not_for_ever() {
     let (_, url) = fresh().await;
     let options = PgOptions {
-        acquire_timeout: Duration::from_millis(300),
+        acquire_timeout: Duration::from_secs(3),
         ..few_connections()
     };
     let store = PgStore::open(&url, options).await.unwrap();
@@ -269,7 +271,11 @@ async fn what_the_server_refuses_to_everybody_is_unavailable() {
         )
         .await;
     let address = format!("postgres://{role}@{}/{database}", cluster.address());
-    let store = PgStore::open(&address, few_connections()).await.unwrap();
+    let options = PgOptions {
+        acquire_timeout: Duration::from_secs(3),
+        ..few_connections()
+    };
+    let store = PgStore::open(&address, options).await.unwrap();
     let held = store.begin().await.unwrap();
     let refused = store.begin().await.err().unwrap();
     assert!(is_unavailable(&refused), "{refused:?}");
@@ -294,7 +300,7 @@ async fn what_the_server_refuses_to_everybody_is_unavailable() {
 async fn a_statement_that_takes_too_long_is_ended_by_the_server() {
     let (cluster, url) = fresh().await;
     let options = PgOptions {
-        statement_timeout: Duration::from_millis(200),
+        statement_timeout: Duration::from_secs(2),
         lock_timeout: Duration::from_secs(30),
         ..few_connections()
     };

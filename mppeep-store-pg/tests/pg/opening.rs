@@ -2,13 +2,13 @@
 
 use mppeep_core::ports::error::BackendError;
 use mppeep_core::ports::store::Store;
-use mppeep_store_pg::{OpenError, PgOptions, PgStore};
+use mppeep_store_pg::{OpenError, PgStore};
 use mppeep_testbed::{Postgres, database_of, free_port};
 
-use crate::support::{fresh, is_there, write_one};
+use crate::support::{fresh, is_there, unhurried, write_one};
 
 async fn open(url: &str) -> Result<PgStore, OpenError> {
-    PgStore::open(url, PgOptions::default()).await
+    PgStore::open(url, unhurried()).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

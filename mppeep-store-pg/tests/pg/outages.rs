@@ -67,7 +67,7 @@ async fn a_server_that_stops_and_starts_is_found_again() {
     let server = Postgres::start(PostgresOptions::default()).await;
     let url = server.fresh_database().await;
     let options = PgOptions {
-        acquire_timeout: Duration::from_millis(500),
+        acquire_timeout: Duration::from_secs(3),
         ..few_connections()
     };
     let store = PgStore::open(&url, options).await.unwrap();
@@ -84,7 +84,7 @@ async fn a_server_that_stops_and_starts_is_found_again() {
         server.start_again().await;
         let started = Instant::now();
         while let Err(err) = write_one(&store, round).await {
-            assert!(started.elapsed() < Duration::from_secs(5), "{err:?}");
+            assert!(started.elapsed() < Duration::from_secs(30), "{err:?}");
         }
         println!("found again after {:?}", started.elapsed());
         assert!(is_there(&store, round).await);

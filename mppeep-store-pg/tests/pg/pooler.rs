@@ -6,7 +6,7 @@ use mppeep_core::ports::store::Store;
 use mppeep_store_pg::{PgOptions, PgStore};
 use mppeep_testbed::{PgBouncer, Postgres, database_of};
 
-use crate::support::{a_session, a_user, is_there, nothing_is_left_open, token, write_one};
+use crate::support::{a_session, a_user, is_there, nothing_is_left_open, token, unhurried, write_one};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn units_and_single_statements_work_when_every_one_gets_another_server() {
@@ -16,7 +16,7 @@ async fn units_and_single_statements_work_when_every_one_gets_another_server() {
     let url = cluster.fresh_database().await;
     let options = PgOptions {
         pooler: true,
-        ..PgOptions::default()
+        ..unhurried()
     };
     let through = bouncer.url(database_of(&url));
     let stores = [

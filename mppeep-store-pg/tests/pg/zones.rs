@@ -6,10 +6,10 @@ use jiff::civil::date;
 use mppeep_core::ports::maintain::Maintain;
 use mppeep_core::ports::session::{Created, NewSession, SessionStore};
 use mppeep_core::ports::store::Store;
-use mppeep_store_pg::{PgOptions, PgStore};
+use mppeep_store_pg::PgStore;
 use mppeep_testbed::database_of;
 
-use crate::support::{a_personnel, a_session, a_user, fresh, personnel_id, token};
+use crate::support::{a_personnel, a_session, a_user, fresh, personnel_id, token, unhurried};
 
 /// Sessions of this many hours are judged: more than any zone is away from UTC, and less.
 const HOURS: [u64; 4] = [1, 3, 8, 20];
@@ -34,7 +34,7 @@ async fn zones_of_the_database_and_of_roles_change_nothing() {
             "postgres://{role}@{}/{database}?options=-c%20TimeZone%3D{zone}",
             cluster.address()
         );
-        let store = PgStore::open(&address, PgOptions::default()).await.unwrap();
+        let store = PgStore::open(&address, unhurried()).await.unwrap();
 
         let file = {
             let mut file = a_personnel(1);

@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::support::{a_line, a_personnel, a_session, a_user, personnel_id, token};
 use mppeep_core::ports::epochs::{Epochs, Namespace};
@@ -11,7 +11,7 @@ use mppeep_core::ports::error::{BackendError, StoreError};
 use mppeep_core::ports::session::{Created, Revoke, SessionStore};
 use mppeep_core::ports::store::Store;
 use mppeep_store_sqlite::{SqliteOptions, SqliteStore};
-use sqlx::{ConnectOptions, Connection};
+use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
 const FILE: &str = "MPPEEP_TEST_FILE";
 
@@ -19,44 +19,38 @@ async fn open(path: &Path) -> SqliteStore {
     SqliteStore::open(path, SqliteOptions::default()).await.unwrap()
 }
 
-/// Holds the write lock of the file for that long, as a backup tool would; says when it has it.
-fn hold_lock(
-    path: &Path,
-    time: Duration,
-) -> (tokio::sync::oneshot::Receiver<()>, tokio::task::JoinHandle<()>) {
+/// Takes the write lock of the file, as a backup tool would.
+async fn hold_lock(path: &Path) -> SqliteConnection {
     let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path);
-    let (locked, held) = tokio::sync::oneshot::channel();
-    let task = tokio::spawn(async move {
-        let mut conn = options.connect().await.unwrap();
-        let tx = conn.begin_with("BEGIN IMMEDIATE").await.unwrap();
-        locked.send(()).unwrap();
-        tokio::time::sleep(time).await;
-        tx.rollback().await.unwrap();
-    });
-    (held, task)
+    let mut conn = options.connect().await.unwrap();
+    sqlx::query("BEGIN IMMEDIATE").execute(&mut conn).await.unwrap();
+    conn
+}
+
+async fn give_lock_back(mut conn: SqliteConnection) {
+    sqlx::query("ROLLBACK").execute(&mut conn).await.unwrap();
+    conn.close().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn writers_wait_for_a_lock_and_readers_do_not() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("locked.db");
-    let store = open(&path).await;
+    let options = SqliteOptions {
+        busy_timeout: Duration::from_secs(60),
+        ..SqliteOptions::default()
+    };
+    let store = SqliteStore::open(&path, options).await.unwrap();
     let mut unit = Store::begin(&store).await.unwrap();
     unit.users().insert(&a_user(1), None).await.unwrap();
     unit.commit().await.unwrap();
     assert_eq!(store.create(a_session(1, 1)).await.unwrap(), Created::Done);
 
-    let (held, holder) = hold_lock(&path, Duration::from_secs(3));
-    held.await.unwrap();
-    let started = Instant::now();
+    let lock = hold_lock(&path).await;
+    // A reader who waited would wait for the end of this test.
     assert!(store.load(&token(1).key(), None).await.unwrap().is_some());
     let mut reading = store.begin_read().await.unwrap();
     assert!(reading.personnel().find(personnel_id(1)).await.unwrap().is_none());
-    assert!(
-        started.elapsed() < Duration::from_secs(2),
-        "{:?}",
-        started.elapsed()
-    );
 
     let writers = (1..=8).map(|number| {
         let store = store.clone();
@@ -66,14 +60,16 @@ async fn writers_wait_for_a_lock_and_readers_do_not() {
             unit.commit().await.unwrap();
         })
     });
-    for writer in writers.collect::<Vec<_>>() {
+    let writers: Vec<_> = writers.collect();
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert!(
+        !writers.iter().any(|writer| writer.is_finished()),
+        "the lock was not waited for"
+    );
+    give_lock_back(lock).await;
+    for writer in writers {
         writer.await.unwrap();
     }
-    assert!(
-        started.elapsed() >= Duration::from_secs(2),
-        "the lock was not held"
-    );
-    holder.await.unwrap();
     let mut unit = store.begin_read().await.unwrap();
     assert_eq!(unit.personnel().identities().await.unwrap().len(), 8);
 }
@@ -83,18 +79,17 @@ async fn a_lock_held_too_long_is_contention_and_leaves_nothing_behind() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("stuck.db");
     let options = SqliteOptions {
-        busy_timeout: Duration::from_millis(200),
+        busy_timeout: Duration::from_secs(2),
         ..SqliteOptions::default()
     };
     let store = SqliteStore::open(&path, options).await.unwrap();
-    let (held, holder) = hold_lock(&path, Duration::from_millis(1_500));
-    held.await.unwrap();
+    let lock = hold_lock(&path).await;
     let refused = Store::begin(&store).await.err().unwrap();
     let contention = matches!(refused, StoreError::Backend(BackendError::Contention { .. }));
     assert!(contention, "{refused:?}");
     let refused = store.revoke(Revoke::Key(&token(1).key())).await.unwrap_err();
     assert!(matches!(refused, BackendError::Contention { .. }), "{refused:?}");
-    holder.await.unwrap();
+    give_lock_back(lock).await;
     let mut unit = Store::begin(&store).await.unwrap();
     unit.personnel().insert(&a_personnel(1)).await.unwrap();
     unit.commit().await.unwrap();

@@ -152,13 +152,15 @@ pub(super) async fn hangs(scale: &Scale) -> Report {
 }
 
 pub(super) async fn ends_sessions(scale: &Scale) -> Report {
+    /// How often they are ended.
+    const TIMES: usize = 3;
     let (postgres, url, _server, people) = set(scale, 100).await;
     let mut report = Report::default();
     let load = Load::begin(scale, &people, "up");
     scale.pass(2).await;
     load.part("ended");
     let mut ended = 0;
-    for _ in 0..3 {
+    for _ in 0..TIMES {
         ended += postgres.terminate_sessions(database_of(&url)).await;
         scale.pass(4).await;
     }
@@ -167,8 +169,8 @@ pub(super) async fn ends_sessions(scale: &Scale) -> Report {
     back(&mut report, scale, load, &people).await;
     report.good_or_unavailable("ended");
     report.each("ended", "less than 2 % of 503", |part| {
-        // Few requests make one of them many per cent.
-        part.unavailable * 50 <= part.answers.max(50)
+        // Few requests make one of them many per cent; and one may be reading each time.
+        part.unavailable * 50 <= part.answers.max(50 * TIMES)
     });
     report
 }

@@ -25,7 +25,7 @@ async fn broken_connections_leave_nothing_behind() {
     storm(300).await; // what is allocated once is allocated now
     let (files, memory) = (descriptors(server.id()), resident_kib(server.id()));
     storm(1500).await;
-    let back = eventually(Duration::from_secs(30), || descriptors(server.id()) <= files + 8).await;
+    let back = eventually(Duration::from_secs(60), || descriptors(server.id()) <= files + 8).await;
     assert!(
         back,
         "{files} descriptors before, {} now",

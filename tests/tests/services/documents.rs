@@ -160,7 +160,7 @@ async fn a_refusal_leaves_nothing() {
             .await
             .expect("begun"),
     );
-    for _ in 0..200 {
+    for _ in 0..1_500 {
         if folder.files() == 0 {
             break;
         }

@@ -56,6 +56,9 @@ use mppeep_store_sqlite::{SqliteOptions, SqliteStore};
 use mppeep_testbed::{Postgres, Redis};
 use mppeep_tests::backend::Backend;
 
+/// How long a backend may take. Its own limits are tried elsewhere; here a machine with much to do must not trip them.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// Counts how often passwords are looked at; the work itself is the real one.
 pub(crate) struct CountingHasher {
     inner: Argon2Hasher,
@@ -102,6 +105,7 @@ impl Ports {
         let folder = tempfile::tempdir().expect("a folder");
         let options = SqliteOptions {
             time: time.clone(),
+            busy_timeout: PATIENCE,
             ..SqliteOptions::default()
         };
         let path = folder.path().join("test.db");
@@ -124,6 +128,10 @@ impl Ports {
             time: time.clone(),
             connections: 4,
             quick_connections: 2,
+            acquire_timeout: PATIENCE,
+            statement_timeout: PATIENCE,
+            lock_timeout: PATIENCE,
+            idle_in_transaction_timeout: PATIENCE,
             ..PgOptions::default()
         };
         let cluster = Postgres::shared().await;
@@ -158,6 +166,9 @@ impl Ports {
                 let url = Redis::shared().await.fresh_url().await;
                 let options = RedisOptions {
                     time: time.clone(),
+                    connect_timeout: PATIENCE,
+                    operation_timeout: PATIENCE,
+                    call_timeout: PATIENCE,
                     ..RedisOptions::default()
                 };
                 let redis = RedisAdapter::open(&url, options).expect("a Redis");

@@ -227,7 +227,8 @@ async fn the_time_of_a_creation_with_a_key_is_told() {
     let server = Server::start();
     let admin = server.admin().await;
     let mut calls = Vec::new();
-    for (number, key) in [(1, None), (2, Some("a-key"))] {
+    // The first one also looks up what is kept in memory from then on.
+    for (number, key) in [(1, None), (2, None), (3, Some("a-key"))] {
         let mut request = admin.request("POST", &format!("{API}/personnel"));
         if let Some(key) = key {
             request = request.header("idempotency-key", key);
@@ -237,7 +238,7 @@ async fn the_time_of_a_creation_with_a_key_is_told() {
         calls.push(line["database_calls"].as_u64().expect("a count"));
     }
     assert!(
-        calls[0] > 0 && calls[1] > calls[0],
+        calls[1] > 0 && calls[2] > calls[1],
         "the key is kept in the database too: {calls:?}"
     );
 }

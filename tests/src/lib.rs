@@ -10,6 +10,7 @@ pub mod binary;
 pub mod browser;
 pub mod client;
 pub mod confinement;
+pub mod events;
 pub mod frames;
 pub mod html;
 pub mod kinds;

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use hyper::Request;
 use hyper_util::rt::TokioIo;
+use mppeep_tests::events::Events;
 use mppeep_tests::frames::{self, END_HEADERS, END_STREAM, frame, kind};
 use mppeep_tests::processes::{eventually, interrupt, terminate};
 use mppeep_tests::tls::{self, HTTP_1, HTTP_2, Pair, SecureConnection};
@@ -330,23 +331,6 @@ async fn stuck_upload(server: SocketAddr) -> TcpStream {
     socket
 }
 
-/// Reads until the stream of events has begun.
-async fn until_ready(events: &mut TcpStream) {
-    let reading = async {
-        let mut received = String::new();
-        let mut buffer = [0; 4096];
-        // And to the end of its piece: what comes after the signal is read on its own.
-        while !received.contains("event: ready") || !received.ends_with("\r\n") {
-            let count = events.read(&mut buffer).await.expect("readable");
-            assert!(count > 0, "the stream ended: {received}");
-            received.push_str(&String::from_utf8_lossy(&buffer[..count]));
-        }
-    };
-    tokio::time::timeout(PATIENCE, reading)
-        .await
-        .expect("the stream begins in time");
-}
-
 /// Everybody who could hold a server up, at once.
 #[tokio::test]
 async fn nobody_holds_the_end_up() {
@@ -360,17 +344,12 @@ async fn nobody_holds_the_end_up() {
     let mut slow = TcpStream::connect(address).await.expect("accepted");
     let get = format!("GET /mppeep/static/css/style.css HTTP/1.1\r\nHost: {address}\r\n\r\n");
     slow.write_all(get.repeat(400).as_bytes()).await.expect("sent");
-    let mut events = TcpStream::connect(address).await.expect("accepted");
-    let listen = format!(
-        "GET /mppeep/evenements HTTP/1.1\r\nHost: {address}\r\nAccept: text/event-stream\r\nCookie: session_id={}\r\n\r\n",
-        admin.session()
-    );
-    events.write_all(listen.as_bytes()).await.expect("sent");
-    until_ready(&mut events).await;
+    let events = TcpStream::connect(address).await.expect("accepted");
+    let events = Events::open(events, &address.to_string(), &admin.session()).await;
     tokio::time::sleep(Duration::from_millis(500)).await;
     let begun = Instant::now();
     terminate(server.id());
-    let echo = raw::read(&mut events, PATIENCE).await;
+    let echo = raw::read(&mut events.into_socket(), PATIENCE).await;
     assert!(
         echo.closed && echo.text.ends_with("0\r\n\r\n"),
         "a stream of events ends whole: {}",

@@ -3,58 +3,17 @@
 use std::time::Duration;
 
 use mppeep_testbed::FaultProxy;
+use mppeep_tests::events::Events;
 use mppeep_tests::{Client, Server, raw};
 use serde_json::json;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-/// How long a loaded machine may take to send an event.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a loaded machine may take to end a stream.
+const PATIENCE: Duration = Duration::from_secs(60);
 
-/// An open stream of events.
-struct Stream {
-    socket: TcpStream,
-    received: String,
-    /// Where the last words waited for ended: one read may bring several events.
-    seen: usize,
-}
-
-impl Stream {
-    /// Asks for the stream with somebody's cookie.
-    async fn open(address: &str, client: &Client) -> Self {
-        let mut socket = TcpStream::connect(address).await.expect("accepted");
-        let head = format!(
-            "GET /mppeep/evenements HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\
-             Accept-Encoding: br, gzip\r\nCookie: session_id={}\r\n\r\n",
-            client.session()
-        );
-        socket.write_all(head.as_bytes()).await.expect("sent");
-        let mut stream = Self {
-            socket,
-            received: String::new(),
-            seen: 0,
-        };
-        stream.until("event: ready").await;
-        stream
-    }
-
-    /// Reads until these words came, after those waited for before.
-    async fn until(&mut self, words: &str) {
-        let mut buffer = [0; 4096];
-        let reading = async {
-            loop {
-                if let Some(at) = self.received[self.seen..].find(words) {
-                    self.seen += at + words.len();
-                    return;
-                }
-                let count = self.socket.read(&mut buffer).await.expect("readable");
-                assert!(count > 0, "the stream ended: {}", self.received);
-                self.received.push_str(&String::from_utf8_lossy(&buffer[..count]));
-            }
-        };
-        let came = tokio::time::timeout(PATIENCE, reading).await;
-        assert!(came.is_ok(), "{words:?} did not come: {}", self.received);
-    }
+async fn open(address: &str, client: &Client) -> Events<TcpStream> {
+    let socket = TcpStream::connect(address).await.expect("accepted");
+    Events::open(socket, "localhost", &client.session()).await
 }
 
 async fn new_agent(client: &Client, matricule: &str) -> String {
@@ -74,8 +33,8 @@ async fn a_change_by_somebody_else_arrives_through_a_proxy_and_is_not_held_back(
     let server = Server::start();
     let admin = server.admin().await;
     let proxy = FaultProxy::start(&server.address().to_string());
-    let mut stream = Stream::open(&proxy.address(), &admin).await;
-    let head = stream.received.to_ascii_lowercase();
+    let mut stream = open(&proxy.address(), &admin).await;
+    let head = stream.received().to_ascii_lowercase();
     assert!(head.contains("content-type: text/event-stream"), "{head}");
     assert!(head.contains("cache-control: no-store"), "{head}");
     assert!(head.contains("x-accel-buffering: no"), "{head}");
@@ -84,7 +43,7 @@ async fn a_change_by_somebody_else_arrives_through_a_proxy_and_is_not_held_back(
     new_agent(&admin, "LIVE-1").await;
     stream.until("event: figures").await;
     assert!(
-        !stream.received.contains("Koné"),
+        !stream.received().contains("Koné"),
         "an event says nothing of what changed"
     );
 }
@@ -113,7 +72,7 @@ async fn the_bell_counts_what_others_record() {
         )
         .await
         .expect(303);
-    let mut stream = Stream::open(&server.address().to_string(), &owner).await;
+    let mut stream = open(&server.address().to_string(), &owner).await;
     stream.until("data: 0").await;
     let absence = json!({ "personnel_id": file, "kind": "mission", "start_date": "2026-03-02" });
     let _absence = admin.post("/mppeep/api/v1/absences", &absence).await.expect(201);
@@ -131,9 +90,9 @@ async fn a_stream_ends_with_its_session() {
     let server = Server::start();
     let admin = server.admin().await;
     let twin = server.admin().await;
-    let mut stream = Stream::open(&server.address().to_string(), &twin).await;
+    let stream = open(&server.address().to_string(), &twin).await;
     let _left = twin.post_form("/mppeep/logout", &[]).await.expect(303);
-    let rest = raw::read(&mut stream.socket, PATIENCE).await;
+    let rest = raw::read(&mut stream.into_socket(), PATIENCE).await;
     assert!(rest.closed || rest.text.contains("0\r\n\r\n"), "{}", rest.text);
     drop(admin);
     let nobody = server.visitor().get("/mppeep/evenements").await;
@@ -145,10 +104,7 @@ async fn open_streams_do_not_hold_the_servers_end() {
     let mut server = Server::start();
     let admin = server.admin().await;
     let address = server.address().to_string();
-    let _open = [
-        Stream::open(&address, &admin).await,
-        Stream::open(&address, &admin).await,
-    ];
+    let _open = [open(&address, &admin).await, open(&address, &admin).await];
     let status = server.terminate(Duration::from_secs(60)).expect("it ended");
     assert_eq!(status.code(), Some(0));
     assert!(

@@ -1,5 +1,5 @@
 //! What stands in `deploy/` fits the binary it deploys, and gives nothing away: the compose file, the image, the tunnel, nginx
-//! (which `rolling.rs` runs), the units of systemd, and the settings that the documentation names.
+//! (which `rolling` runs), the units of systemd, and the settings that the documentation names.
 
 mod compose;
 mod health;

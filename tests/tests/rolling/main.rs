@@ -5,192 +5,28 @@
 //! debugging beside other work is shown to lose nothing, not to be fast. `MPPEEP_ROLLING_RATE=200` with `MPPEEP_TEST_BINARY`
 //! naming a release build makes a measurement of it.
 
-use std::error::Error;
+mod front;
+
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use http_body_util::{BodyExt as _, Full};
-use hyper::client::conn::http1::SendRequest;
-use hyper::header::HeaderMap;
-use hyper::{Request, Response};
-use hyper_util::rt::TokioIo;
-use mppeep_testbed::{Nginx, NginxOptions, Postgres, free_port, lasting_port};
+use mppeep_testbed::{Postgres, lasting_port};
 use mppeep_tests::agents::agent;
-use mppeep_tests::binary::workspace;
 use mppeep_tests::client::encode_form;
+use mppeep_tests::events::Events;
 use mppeep_tests::load::Times;
 use mppeep_tests::processes::eventually;
-use mppeep_tests::server::{DEMO_PASSWORD, demo_email};
+use mppeep_tests::server::demo_email;
 use mppeep_tests::{Backend, Client, Launch, Server, backend};
 use serde_json::Value;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
 use tokio::task::{JoinSet, block_in_place};
-use tokio_rustls::TlsConnector;
-use tokio_rustls::client::TlsStream;
-use tokio_rustls::rustls::crypto::ring;
-use tokio_rustls::rustls::pki_types::ServerName;
-use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
-/// The name in the project's configuration.
-const HOST: &str = "rh.example";
+use front::{Front, HOST};
 
 /// How long a loaded machine may take for anything.
 const PATIENCE: Duration = Duration::from_secs(60);
-
-type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
-
-/// The project's configuration, on our ports and with our certificate.
-fn site(instances: &[u16], http: u16, https: u16) -> String {
-    let read = |name: &str| {
-        std::fs::read_to_string(workspace().join("deploy/nginx").join(name))
-            .expect("the project's configuration")
-    };
-    let mut text = format!("{}\n{}", read("upstream.conf"), read("mppeep.conf"));
-    let mut swap = |old: &str, new: &str, times: usize| {
-        assert_eq!(text.matches(old).count(), times, "{old}");
-        text = text.replace(old, new);
-    };
-    for (number, port) in instances.iter().enumerate() {
-        let old = format!("server 127.0.0.1:{} ", 9001 + number);
-        swap(&old, &format!("server 127.0.0.1:{port} "), 1);
-    }
-    swap("listen 80;", &format!("listen 127.0.0.1:{http};"), 1);
-    swap("listen 443 ssl", &format!("listen 127.0.0.1:{https} ssl"), 1);
-    // Not every machine that runs tests has IPv6.
-    swap("listen [::]:80;", "", 1);
-    swap("listen [::]:443 ssl http2;", "", 1);
-    swap("/etc/nginx/tls/", "{folder}/", 2);
-    text
-}
-
-/// nginx in front of instances, and what speaks with it.
-struct Front {
-    nginx: Nginx,
-    http: u16,
-    tls: TlsConnector,
-    idle: Mutex<Vec<SendRequest<Full<Bytes>>>>,
-}
-
-impl Front {
-    async fn open(instances: &[u16]) -> Self {
-        let made = rcgen::generate_simple_self_signed([HOST.to_owned()]).expect("a certificate");
-        let mut roots = RootCertStore::empty();
-        roots.add(made.cert.der().clone()).expect("a root");
-        let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .expect("versions")
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        for _ in 0..5 {
-            let (http, https) = (free_port(), free_port());
-            let started = Nginx::start(&NginxOptions {
-                site: site(instances, http, https),
-                files: vec![
-                    ("certificate.pem".into(), made.cert.pem().into_bytes()),
-                    ("key.pem".into(), made.signing_key.serialize_pem().into_bytes()),
-                ],
-                port: https,
-                ..NginxOptions::default()
-            })
-            .await;
-            match started {
-                Ok(nginx) => {
-                    return Self {
-                        nginx,
-                        http,
-                        tls: TlsConnector::from(Arc::new(config)),
-                        idle: Mutex::default(),
-                    };
-                }
-                Err(problem) => assert!(problem.contains("Address already in use"), "{problem}"),
-            }
-        }
-        panic!("no port stays free");
-    }
-
-    async fn connect(&self) -> std::io::Result<TlsStream<TcpStream>> {
-        let socket = TcpStream::connect(("127.0.0.1", self.nginx.port())).await?;
-        socket.set_nodelay(true)?;
-        let name = ServerName::try_from(HOST).expect("a name");
-        self.tls.connect(name, socket).await
-    }
-
-    /// Sends over a kept connection, as a browser would, or over a new one.
-    async fn send(&self, request: Request<Full<Bytes>>) -> Outcome<(HeaderMap, u16, Bytes)> {
-        let kept = loop {
-            let taken = self.idle.lock().expect("idle").pop();
-            match taken {
-                Some(mut sender) => {
-                    if sender.ready().await.is_ok() {
-                        break Some(sender);
-                    }
-                }
-                None => break None,
-            }
-        };
-        let mut sender = match kept {
-            Some(sender) => sender,
-            None => {
-                let (sender, connection) =
-                    hyper::client::conn::http1::handshake(TokioIo::new(self.connect().await?)).await?;
-                tokio::spawn(connection);
-                sender
-            }
-        };
-        let (head, body): (_, hyper::body::Incoming) =
-            Response::into_parts(sender.send_request(request).await?);
-        let body = body.collect().await?.to_bytes();
-        self.idle.lock().expect("idle").push(sender);
-        Ok((head.headers, head.status.as_u16(), body))
-    }
-
-    /// A request of somebody's browser.
-    fn request(
-        &self,
-        method: &str,
-        path: &str,
-        session: Option<&str>,
-        form: Option<(&str, String)>,
-    ) -> Request<Full<Bytes>> {
-        let mut request = Request::builder().method(method).uri(path).header("host", HOST);
-        if let Some(session) = session {
-            request = request.header("cookie", format!("session_id={session}"));
-        }
-        if let Some((media, _)) = &form {
-            request = request
-                .header("content-type", *media)
-                .header("origin", format!("https://{HOST}"))
-                .header("sec-fetch-site", "same-origin");
-        }
-        let body = form.map(|(_, body)| body).unwrap_or_default();
-        request.body(Full::from(body)).expect("a request")
-    }
-
-    async fn get(&self, path: &str) -> (HeaderMap, u16, Bytes) {
-        self.send(self.request("GET", path, None, None))
-            .await
-            .expect("an answer")
-    }
-
-    async fn log_in(&self, email: &str) -> String {
-        let form = encode_form(&[("username", email), ("password", DEMO_PASSWORD)]);
-        let request = self.request(
-            "POST",
-            "/mppeep/login",
-            None,
-            Some(("application/x-www-form-urlencoded", form)),
-        );
-        let (headers, status, body) = self.send(request).await.expect("an answer");
-        assert_eq!(status, 303, "{email}: {}", String::from_utf8_lossy(&body));
-        let cookie = headers["set-cookie"].to_str().expect("ASCII");
-        let (_, rest) = cookie.split_once("session_id=").expect("a session");
-        rest.split(';').next().expect("a value").to_owned()
-    }
-}
 
 /// What instances are started with, each on a port that stays its own.
 fn launches(url: &str, count: usize) -> Vec<(u16, Launch)> {
@@ -433,50 +269,6 @@ async fn instances_restarted_one_after_the_other_lose_no_request() {
     assert!(stood_in, "{} answers of the third", answered(&instances[2]));
 }
 
-/// A stream of events through nginx, over TLS.
-struct Stream {
-    socket: TlsStream<TcpStream>,
-    received: String,
-    /// Where the last words waited for ended: one read may bring several events.
-    seen: usize,
-}
-
-impl Stream {
-    async fn open(front: &Front, session: &str) -> Self {
-        let mut socket = front.connect().await.expect("a connection");
-        let head = format!(
-            "GET /mppeep/evenements HTTP/1.1\r\nHost: {HOST}\r\nAccept: text/event-stream\r\nAccept-Encoding: br, gzip\r\n\
-             Cookie: session_id={session}\r\n\r\n"
-        );
-        socket.write_all(head.as_bytes()).await.expect("sent");
-        let mut stream = Self {
-            socket,
-            received: String::new(),
-            seen: 0,
-        };
-        stream.until("event: ready").await;
-        stream
-    }
-
-    /// Reads until these words came, after those waited for before.
-    async fn until(&mut self, words: &str) {
-        let mut buffer = [0; 4096];
-        let reading = async {
-            loop {
-                if let Some(at) = self.received[self.seen..].find(words) {
-                    self.seen += at + words.len();
-                    return;
-                }
-                let count = self.socket.read(&mut buffer).await.expect("readable");
-                assert!(count > 0, "the stream ended: {}", self.received);
-                self.received.push_str(&String::from_utf8_lossy(&buffer[..count]));
-            }
-        };
-        let came = tokio::time::timeout(PATIENCE, reading).await;
-        assert!(came.is_ok(), "{words:?} did not come: {}", self.received);
-    }
-}
-
 /// Whether anything of a request was written to a file below a folder.
 fn has_files(folder: &Path) -> bool {
     let entries = std::fs::read_dir(folder)
@@ -499,8 +291,12 @@ async fn nginx_holds_nothing_back_and_believes_no_client() {
 
     // Events arrive while the stream is open.
     let session = front.log_in(&demo_email("sdrh")).await;
-    let mut stream = Stream::open(&front, &session).await;
-    assert!(stream.received.starts_with("HTTP/1.1 200"), "{}", stream.received);
+    let mut stream = Events::open(front.connect().await.expect("a connection"), HOST, &session).await;
+    assert!(
+        stream.received().starts_with("HTTP/1.1 200"),
+        "{}",
+        stream.received()
+    );
     let body = agent(5_000).body().to_string();
     let request = front.request(
         "POST",

@@ -172,8 +172,7 @@ async fn a_database_in_use_is_not_replaced() {
 
 #[test]
 fn a_start_without_the_database_ends_with_its_reason() {
-    // Nobody else is given it meanwhile.
-    let port = mppeep_testbed::lasting_port();
+    let port = mppeep_testbed::free_port();
     let line = Line::on(&format!("postgres://mppeep:hunter2@127.0.0.1:{port}/mppeep"));
     for command in ["serve", "worker", "migrate"] {
         let begun = Instant::now();

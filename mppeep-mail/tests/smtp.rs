@@ -9,7 +9,7 @@ use mppeep_core::domain::id::JobId;
 use mppeep_core::domain::mail::{Mail, MailKind};
 use mppeep_core::ports::mailer::{MailError, Mailer as _};
 use mppeep_mail::{SmtpMailer, SmtpOptions};
-use mppeep_testbed::{SmtpOptions as ServerOptions, SmtpReaction, SmtpServer, lasting_port};
+use mppeep_testbed::{SmtpOptions as ServerOptions, SmtpReaction, SmtpServer, free_port};
 
 const FROM: &str = "Direction des ressources humaines <rh@mppeep.example>";
 const TO: &str = "aicha.kone@mppeep.example";
@@ -362,8 +362,7 @@ async fn a_dropped_connection_is_temporary_and_the_next_mail_goes() {
 
 #[tokio::test]
 async fn a_server_that_went_and_came_back_is_found_again() {
-    // Nobody else is given its port meanwhile.
-    let port = lasting_port();
+    let port = free_port();
     let server = SmtpServer::start_on(port, ServerOptions::default());
     let url = server.url();
     let mailer = mailer(&url);

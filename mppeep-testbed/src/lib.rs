@@ -24,7 +24,7 @@ mod smtp;
 pub use cluster::{Cluster, POSTGRES_VARIABLE, database_of};
 pub use nginx::{Nginx, NginxOptions};
 pub use pgbouncer::PgBouncer;
-pub use ports::{free_port, lasting_port};
+pub use ports::free_port;
 pub use postgres::{Postgres, PostgresOptions};
 pub use proxy::{Fault, FaultProxy};
 pub use redis::{REDIS_VARIABLE, Redis, RedisNode, RedisOptions};

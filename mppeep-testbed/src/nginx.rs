@@ -36,8 +36,7 @@ impl Nginx {
     ///
     /// # Errors
     ///
-    /// Its words, when it does not take its configuration or cannot listen on a port: somebody else may have been
-    /// quicker, and the caller wrote the ports.
+    /// Its words, when it does not take its configuration or cannot listen on a port.
     ///
     /// # Panics
     ///

@@ -22,23 +22,6 @@ impl PgBouncer {
     ///
     /// When `PgBouncer` is not installed or does not come up.
     pub async fn start(cluster: &Cluster, pool: u32) -> Self {
-        let mut tries = 0;
-        loop {
-            match Self::try_start(cluster, pool).await {
-                Ok(started) => return started,
-                Err(problem) => {
-                    tries += 1;
-                    // Somebody else was quicker to take the port.
-                    assert!(
-                        tries < 5 && problem.contains("Address already in use"),
-                        "{problem}"
-                    );
-                }
-            }
-        }
-    }
-
-    async fn try_start(cluster: &Cluster, pool: u32) -> Result<Self, String> {
         let server = program("pgbouncer", "pgbouncer");
         let prepares = prepares(&server);
         let folder = folder("pgbouncer");
@@ -78,15 +61,12 @@ impl PgBouncer {
             prepares,
         };
         bouncer.service.start();
-        if bouncer
+        let up = bouncer
             .service
             .ready(async || bouncer.cluster.try_sql("postgres", "SELECT 1").await.is_ok())
-            .await
-        {
-            Ok(bouncer)
-        } else {
-            Err(bouncer.service.failure("ended at once"))
-        }
+            .await;
+        assert!(up, "{}", bouncer.service.failure("ended at once"));
+        bouncer
     }
 
     /// Whether this version follows prepared statements from one session of the server to another (1.21 and newer).

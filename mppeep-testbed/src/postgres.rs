@@ -78,20 +78,6 @@ impl Postgres {
     ///
     /// When PostgreSQL is not installed or does not come up.
     pub async fn start(options: PostgresOptions) -> Self {
-        let mut tries = 0;
-        loop {
-            match Self::try_start(&options).await {
-                Ok(started) => return started,
-                Err(problem) => {
-                    tries += 1;
-                    // Somebody else was quicker to take the port.
-                    assert!(tries < 5 && problem.contains("could not bind"), "{problem}");
-                }
-            }
-        }
-    }
-
-    async fn try_start(options: &PostgresOptions) -> Result<Self, String> {
         let programs = programs();
         let folder = folder("postgres");
         give_to_service_user(&folder);
@@ -123,34 +109,24 @@ impl Postgres {
         }
         // The supervisor first: from here on the folder vanishes, whatever happens.
         let service = Service::new("PostgreSQL", folder, true, command);
-        init(&programs.join("initdb"), &data)?;
+        init(&programs.join("initdb"), &data);
         let cluster = Cluster::local(port);
         let postgres = Self { cluster, service };
-        postgres.come_up().await?;
+        postgres.start_again().await;
         postgres
             .sql("postgres", "CREATE EXTENSION pg_stat_statements")
             .await;
-        Ok(postgres)
-    }
-
-    async fn come_up(&self) -> Result<(), String> {
-        self.service.start();
-        if self
-            .service
-            .ready(async || self.try_sql("postgres", "SELECT 1").await.is_ok())
-            .await
-        {
-            Ok(())
-        } else {
-            Err(self.service.failure("ended at once"))
-        }
+        postgres
     }
 
     /// Starts it again on the same data and port, after [`Postgres::stop`] or [`Postgres::kill`].
     pub async fn start_again(&self) {
-        if let Err(problem) = self.come_up().await {
-            panic!("{problem}");
-        }
+        self.service.start();
+        let up = self
+            .service
+            .ready(async || self.try_sql("postgres", "SELECT 1").await.is_ok())
+            .await;
+        assert!(up, "{}", self.service.failure("ended at once"));
     }
 
     /// Ends it in order, open sessions or not.
@@ -204,7 +180,7 @@ impl Postgres {
     }
 }
 
-fn init(initdb: &Path, data: &Path) -> Result<(), String> {
+fn init(initdb: &Path, data: &Path) {
     let mut words = prefix(true);
     words.push(initdb.display().to_string());
     let done = Command::new(&words[0])
@@ -225,13 +201,10 @@ fn init(initdb: &Path, data: &Path) -> Result<(), String> {
         .current_dir("/")
         .output()
         .expect("setpriv can be run (package util-linux)");
-    if done.status.success() {
-        Ok(())
-    } else {
-        Err(format!(
-            "initdb: {}{}",
-            String::from_utf8_lossy(&done.stdout),
-            String::from_utf8_lossy(&done.stderr)
-        ))
-    }
+    assert!(
+        done.status.success(),
+        "initdb: {}{}",
+        String::from_utf8_lossy(&done.stdout),
+        String::from_utf8_lossy(&done.stderr)
+    );
 }

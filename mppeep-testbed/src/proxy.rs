@@ -152,13 +152,9 @@ async fn accept(
             }
             continue;
         }
-        if listener.is_none() {
-            listener = TcpListener::bind(address).await.ok();
-        }
-        let Some(open) = &listener else {
-            // Somebody else has the port for the moment.
-            tokio::time::sleep(Duration::from_millis(20)).await;
-            continue;
+        let open = match &mut listener {
+            Some(open) => open,
+            closed => closed.insert(TcpListener::bind(address).await.expect("a kept port")),
         };
         listens.send_replace(true);
         tokio::select! {

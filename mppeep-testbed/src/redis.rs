@@ -3,7 +3,6 @@
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::process::{Command as Blocking, Stdio};
-use std::time::Duration;
 
 use rustix::process::Signal;
 use tokio::process::Command;
@@ -186,23 +185,6 @@ impl Redis {
     ///
     /// When Redis is not installed or does not come up.
     pub async fn start(options: RedisOptions) -> Self {
-        let mut tries = 0;
-        loop {
-            match Self::try_start(&options).await {
-                Ok(started) => return started,
-                Err(problem) => {
-                    tries += 1;
-                    // Somebody else was quicker to take the port.
-                    assert!(
-                        tries < 5 && problem.contains("Address already in use"),
-                        "{problem}"
-                    );
-                }
-            }
-        }
-    }
-
-    async fn try_start(options: &RedisOptions) -> Result<Self, String> {
         let server = program("redis-server", "redis-server");
         let folder = folder("redis");
         let port = free_port();
@@ -247,32 +229,18 @@ impl Redis {
             },
             service: Service::new("Redis", folder, false, command),
         };
-        redis.come_up().await?;
-        Ok(redis)
-    }
-
-    async fn come_up(&self) -> Result<(), String> {
-        self.service.start();
-        if self
-            .service
-            .ready(async || {
-                // Somebody else may have the port by now, and be mute.
-                let asked = tokio::time::timeout(Duration::from_secs(2), self.try_cli(&["PING"])).await;
-                asked.is_ok_and(|answer| answer.is_ok_and(|answer| answer == "PONG"))
-            })
-            .await
-        {
-            Ok(())
-        } else {
-            Err(self.service.failure("ended at once"))
-        }
+        redis.start_again().await;
+        redis
     }
 
     /// Starts it again on the same folder and port, after [`Redis::stop`] or [`Redis::kill`].
     pub async fn start_again(&self) {
-        if let Err(problem) = self.come_up().await {
-            panic!("{problem}");
-        }
+        self.service.start();
+        let up = self
+            .service
+            .ready(async || self.try_cli(&["PING"]).await.is_ok_and(|answer| answer == "PONG"))
+            .await;
+        assert!(up, "{}", self.service.failure("ended at once"));
     }
 
     /// Ends it in order.

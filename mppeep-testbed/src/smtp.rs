@@ -94,11 +94,7 @@ impl SmtpServer {
     /// When the machine has no free port.
     #[must_use]
     pub fn start_with(options: SmtpOptions) -> Self {
-        Self::listen(
-            // One that stays ours, for a server that comes back.
-            std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, free_port())).expect("a kept port"),
-            options,
-        )
+        Self::start_on(free_port(), options)
     }
 
     /// Starts a server on a port that a client knows already, as one that comes back.
@@ -110,10 +106,6 @@ impl SmtpServer {
     pub fn start_on(port: u16, options: SmtpOptions) -> Self {
         let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port))
             .unwrap_or_else(|error| panic!("port {port}: {error}"));
-        Self::listen(listener, options)
-    }
-
-    fn listen(listener: std::net::TcpListener, options: SmtpOptions) -> Self {
         listener.set_nonblocking(true).expect("a socket can be set up");
         let address = listener.local_addr().expect("a bound address");
         let shared = Arc::new(Shared::default());

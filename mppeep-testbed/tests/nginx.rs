@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use mppeep_testbed::{Nginx, NginxOptions, free_port, lasting_port, process};
+use mppeep_testbed::{Nginx, NginxOptions, free_port, process};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -53,17 +53,4 @@ async fn an_nginx_says_what_it_does_not_understand() {
     };
     let said = Nginx::start(&wrong).await.err().expect("refused");
     assert!(said.contains("listens"), "{said}");
-}
-
-#[test]
-fn lasting_ports_differ_and_lie_below_those_that_the_kernel_gives_away() {
-    let (first, second) = (lasting_port(), lasting_port());
-    assert_ne!(first, second);
-    let range = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").expect("Linux");
-    let lowest: u16 = range
-        .split_whitespace()
-        .next()
-        .and_then(|text| text.parse().ok())
-        .expect("two numbers");
-    assert!(first < lowest && second < lowest, "{first} {second} {lowest}");
 }

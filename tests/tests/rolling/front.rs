@@ -67,31 +67,24 @@ impl Front {
             .expect("versions")
             .with_root_certificates(roots)
             .with_no_client_auth();
-        for _ in 0..5 {
-            let (http, https) = (free_port(), free_port());
-            let started = Nginx::start(&NginxOptions {
-                site: site(instances, http, https),
-                files: vec![
-                    ("certificate.pem".into(), made.cert.pem().into_bytes()),
-                    ("key.pem".into(), made.signing_key.serialize_pem().into_bytes()),
-                ],
-                port: https,
-                ..NginxOptions::default()
-            })
-            .await;
-            match started {
-                Ok(nginx) => {
-                    return Self {
-                        nginx,
-                        http,
-                        tls: TlsConnector::from(Arc::new(config)),
-                        idle: Mutex::default(),
-                    };
-                }
-                Err(problem) => assert!(problem.contains("Address already in use"), "{problem}"),
-            }
+        let (http, https) = (free_port(), free_port());
+        let nginx = Nginx::start(&NginxOptions {
+            site: site(instances, http, https),
+            files: vec![
+                ("certificate.pem".into(), made.cert.pem().into_bytes()),
+                ("key.pem".into(), made.signing_key.serialize_pem().into_bytes()),
+            ],
+            port: https,
+            ..NginxOptions::default()
+        })
+        .await
+        .expect("the project's configuration");
+        Self {
+            nginx,
+            http,
+            tls: TlsConnector::from(Arc::new(config)),
+            idle: Mutex::default(),
         }
-        panic!("no port stays free");
     }
 
     pub(super) async fn connect(&self) -> std::io::Result<TlsStream<TcpStream>> {

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use mppeep_testbed::{Postgres, lasting_port};
+use mppeep_testbed::{Postgres, free_port};
 use mppeep_tests::agents::agent;
 use mppeep_tests::client::encode_form;
 use mppeep_tests::events::Events;
@@ -28,7 +28,7 @@ use front::{Front, HOST};
 /// How long a loaded machine may take for anything.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What instances are started with, each on a port that stays its own.
+/// What instances are started with, each on a port of its own.
 fn launches(url: &str, count: usize) -> Vec<(u16, Launch)> {
     let launch = Launch::on(Backend::Sqlite)
         .postgres(url)
@@ -36,7 +36,7 @@ fn launches(url: &str, count: usize) -> Vec<(u16, Launch)> {
         .env("MPPEEP_PUBLIC_URL", format!("https://{HOST}"))
         .env("MPPEEP_CLIENT_IP_HEADER", "X-Real-IP")
         .with_demo(200);
-    let ports = (0..count).map(|_| lasting_port());
+    let ports = (0..count).map(|_| free_port());
     ports
         .map(|port| {
             (
@@ -287,7 +287,7 @@ async fn nginx_holds_nothing_back_and_believes_no_client() {
     let (port, launch) = &launches[0];
     let mut server = block_in_place(|| launch.start());
     // The two others are away for good, which nobody notices.
-    let front = Front::open(&[*port, lasting_port(), lasting_port()]).await;
+    let front = Front::open(&[*port, free_port(), free_port()]).await;
 
     // Events arrive while the stream is open.
     let session = front.log_in(&demo_email("sdrh")).await;

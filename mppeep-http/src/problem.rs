@@ -14,7 +14,7 @@ use mppeep_core::ports::error::{BackendError, StoreError};
 use mppeep_core::services::ServiceError;
 use serde::Serialize;
 
-use crate::middleware::limits::seconds;
+use crate::middleware::limits::wait_seconds;
 use crate::urls::Urls;
 
 /// Media type of problem documents.
@@ -370,7 +370,7 @@ impl From<ServiceError> for Problem {
                 .detail("La période recouvre une autre absence de cet agent."),
             ServiceError::TooManyAttempts { retry_after } => Self::of_status(StatusCode::TOO_MANY_REQUESTS)
                 .detail("Trop de tentatives. Réessayez plus tard.")
-                .retry_after(seconds(retry_after).max(1)),
+                .retry_after(wait_seconds(retry_after)),
             ServiceError::State(code) => {
                 let problem = Self::conflict(code);
                 match crate::catalogue::file_refusal(code) {

@@ -54,7 +54,7 @@ pub(crate) async fn layer(
     } else {
         Problem::of_status(StatusCode::TOO_MANY_REQUESTS)
             .detail("Trop de requêtes en peu de temps. Patientez un instant avant de recommencer.")
-            .retry_after(seconds(decision.retry_after).max(1))
+            .retry_after(wait_seconds(decision.retry_after))
             .into_response()
     };
     announce(response.headers_mut(), policy, &decision);
@@ -63,14 +63,19 @@ pub(crate) async fn layer(
 
 /// Says that somebody tried too often: by what rule, named so, and how long to wait.
 pub(crate) fn refuse_attempts(response: &mut Response, name: &str, limits: &AttemptLimits, wait: Duration) {
-    let wait = seconds(wait).max(1);
+    let wait = wait_seconds(wait);
     let headers = response.headers_mut();
     headers.insert(header::RETRY_AFTER, HeaderValue::from(wait));
     tell(headers, name, (limits.per_address, limits.window), (0, wait));
 }
 
+/// How many seconds somebody is told to wait: whole ones, and never none at all.
+pub(crate) fn wait_seconds(duration: Duration) -> u64 {
+    seconds(duration).max(1)
+}
+
 /// Whole seconds, rounded up.
-pub(crate) fn seconds(duration: Duration) -> u64 {
+fn seconds(duration: Duration) -> u64 {
     duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
 }
 

@@ -119,7 +119,7 @@ async fn blocked(
     retry_after: Duration,
     email: &str,
 ) -> Result<Response, Problem> {
-    let message = notice(Tone::Danger, too_many(limits::seconds(retry_after).max(1)));
+    let message = notice(Tone::Danger, too_many(limits::wait_seconds(retry_after)));
     let status = StatusCode::TOO_MANY_REQUESTS;
     let mut response = forgotten_page(state, headers, status, Some(message), email).await?;
     let rule = &state.services.attempt_limits;

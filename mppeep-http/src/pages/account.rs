@@ -112,7 +112,7 @@ async fn change_password(visit: Visit, client: Client, fields: FormFields) -> Re
         Err(ServiceError::TooManyAttempts { retry_after }) => {
             let mut response = Problem::new(StatusCode::TOO_MANY_REQUESTS, "too-many-attempts")
                 .detail("Trop de tentatives avec un mot de passe actuel incorrect.")
-                .retry_after(limits::seconds(retry_after).max(1))
+                .retry_after(limits::wait_seconds(retry_after))
                 .into_response();
             let rule = &visit.state.services.attempt_limits;
             limits::refuse_attempts(&mut response, LIMIT, rule, retry_after);

@@ -190,7 +190,7 @@ async fn blocked(
     retry_after: Duration,
     next: &str,
 ) -> Result<Response, Problem> {
-    let text = too_many(limits::seconds(retry_after).max(1));
+    let text = too_many(limits::wait_seconds(retry_after));
     let mut response = if wants_document(headers) {
         Problem::new(StatusCode::TOO_MANY_REQUESTS, "too-many-attempts")
             .detail(text)

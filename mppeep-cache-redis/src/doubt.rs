@@ -25,11 +25,11 @@ const MOST_LEASES: usize = 8;
 
 /// What is in doubt.
 #[derive(Default)]
-pub(crate) struct Doubts(
-    Mutex<HashMap<Vec<u8>, Doubt>>,
+pub(crate) struct Doubts {
+    entries: Mutex<HashMap<Vec<u8>, Doubt>>,
     /// Whether there is one that the server was not told of: each look-up asks.
-    AtomicBool,
-);
+    untold: AtomicBool,
+}
 
 struct Doubt {
     leases: Vec<FillLease>,
@@ -41,7 +41,7 @@ struct Doubt {
 impl Doubts {
     /// Remembers a lease of the entry of this name.
     fn add(&self, name: &[u8], lease: FillLease, now: Instant) {
-        let mut doubts = locked(&self.0);
+        let mut doubts = locked(&self.entries);
         if doubts.len() >= MOST_ENTRIES && !doubts.contains_key(name) {
             doubts.retain(|_, doubt| doubt.until > now);
             if doubts.len() >= MOST_ENTRIES {
@@ -61,12 +61,12 @@ impl Doubts {
             }
             doubt.leases.push(lease);
         }
-        self.1.store(true, Ordering::Release);
+        self.untold.store(true, Ordering::Release);
     }
 
     /// The leases of an entry that nobody holds, as its script reads them.
     pub(crate) fn about(&self, name: &[u8], now: Instant) -> String {
-        let doubts = locked(&self.0);
+        let doubts = locked(&self.entries);
         let leases = doubts
             .get(name)
             .filter(|doubt| doubt.until > now)
@@ -76,10 +76,11 @@ impl Doubts {
 
     /// Takes those that the server was not told of yet.
     pub(crate) fn to_give_back(&self, now: Instant) -> Vec<(Vec<u8>, FillLease)> {
-        if !self.1.load(Ordering::Acquire) || !self.1.swap(false, Ordering::AcqRel) {
+        // Looked at before it is written: nearly always there is none.
+        if !self.untold.load(Ordering::Acquire) || !self.untold.swap(false, Ordering::AcqRel) {
             return Vec::new();
         }
-        let mut doubts = locked(&self.0);
+        let mut doubts = locked(&self.entries);
         doubts.retain(|_, doubt| doubt.until > now);
         let untold = doubts.iter_mut().filter(|(_, doubt)| !doubt.given_back);
         untold
@@ -169,8 +170,8 @@ mod tests {
         for number in 0..2000_u128 {
             doubts.add(&number.to_le_bytes(), FillLease(number), now);
         }
-        assert_eq!(locked(&doubts.0).len(), MOST_ENTRIES);
+        assert_eq!(locked(&doubts.entries).len(), MOST_ENTRIES);
         doubts.add(b"k", FillLease(1), now + LASTS);
-        assert_eq!(locked(&doubts.0).len(), 1, "old ones make room");
+        assert_eq!(locked(&doubts.entries).len(), 1, "old ones make room");
     }
 }

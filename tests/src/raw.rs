@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 
 /// What came back on a socket.
 #[derive(Clone, Debug)]
@@ -29,10 +30,14 @@ impl Echo {
 
 /// Sends bytes, then reads until the server closes or the patience ends.
 pub async fn talk(server: SocketAddr, bytes: &[u8], patience: Duration) -> Echo {
+    read(&mut say(server, bytes).await, patience).await
+}
+
+async fn say(server: SocketAddr, bytes: &[u8]) -> TcpStream {
     let mut socket = TcpStream::connect(server).await.expect("the server accepts");
     // A server that refuses early may close before it has read all: that is an answer, not an error.
     let _early = socket.write_all(bytes).await;
-    read(&mut socket, patience).await
+    socket
 }
 
 /// How long a loaded machine may take for the first byte of an answer.
@@ -41,32 +46,31 @@ const FIRST_BYTE: Duration = Duration::from_secs(60);
 /// Sends bytes, then reads until the server closes, or has said something and is silent for so long: for answers after
 /// which the connection may stay open.
 pub async fn ask(server: SocketAddr, bytes: &[u8], silence: Duration) -> Echo {
-    let mut socket = TcpStream::connect(server).await.expect("the server accepts");
-    let _early = socket.write_all(bytes).await;
-    let mut received = Vec::new();
-    let mut buffer = [0; 16 * 1024];
-    let mut patience = FIRST_BYTE;
-    loop {
-        match tokio::time::timeout(patience, socket.read(&mut buffer)).await {
-            Ok(Ok(0) | Err(_)) => return echo(&received, true),
-            Ok(Ok(count)) => received.extend_from_slice(&buffer[..count]),
-            Err(_) => return echo(&received, false),
-        }
-        patience = silence;
-    }
+    until_silent(&mut say(server, bytes).await, silence).await
+}
+
+/// Reads until the server closes, or has said something and is silent for so long.
+pub async fn until_silent(socket: &mut TcpStream, silence: Duration) -> Echo {
+    gather(socket, Instant::now() + FIRST_BYTE, || Instant::now() + silence).await
 }
 
 /// Reads until the server closes or the patience ends.
 pub async fn read(socket: &mut TcpStream, patience: Duration) -> Echo {
+    let end = Instant::now() + patience;
+    gather(socket, end, || end).await
+}
+
+/// Reads until the server closes or the end comes; whatever is read may move the end.
+async fn gather(socket: &mut TcpStream, mut end: Instant, then: impl Fn() -> Instant) -> Echo {
     let mut received = Vec::new();
     let mut buffer = [0; 16 * 1024];
-    let end = tokio::time::Instant::now() + patience;
     loop {
         match tokio::time::timeout_at(end, socket.read(&mut buffer)).await {
             Ok(Ok(0) | Err(_)) => return echo(&received, true),
             Ok(Ok(count)) => received.extend_from_slice(&buffer[..count]),
             Err(_) => return echo(&received, false),
         }
+        end = then();
     }
 }
 

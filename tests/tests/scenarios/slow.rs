@@ -1,6 +1,6 @@
 //! One slow client of each kind: it is ended.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use mppeep_tests::{Server, raw};
 use tokio::io::AsyncWriteExt as _;
@@ -60,21 +60,8 @@ async fn kept_connections_stay_in_step() {
             .write_all(get.as_bytes())
             .await
             .expect("the connection is still open");
-        // Until nothing more comes after it: one answer, and the connection stays.
-        let (mut said, end) = (String::new(), Instant::now() + Duration::from_secs(60));
-        loop {
-            let echo = raw::read(&mut socket, Duration::from_millis(300)).await;
-            assert!(!echo.closed, "{said}{}", echo.text);
-            let silent = echo.text.is_empty();
-            said.push_str(&echo.text);
-            if silent && (!said.is_empty() || Instant::now() >= end) {
-                break;
-            }
-        }
-        let echo = raw::Echo {
-            text: said,
-            closed: false,
-        };
+        let echo = raw::until_silent(&mut socket, Duration::from_millis(300)).await;
         assert_eq!(echo.statuses(), [200], "{}", echo.text);
+        assert!(!echo.closed);
     }
 }

@@ -1,7 +1,6 @@
 //! The whole application: its state, its routes, and the layers around them.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -364,8 +363,7 @@ pub fn site(
         urls: urls.clone(),
         trusted: settings.trusted_proxies,
         header: settings.client_ip_header,
-        id_prefix: u64::from_le_bytes(random),
-        id_next: AtomicU64::new(1),
+        process: u64::from_le_bytes(random),
     });
     let files = Files::new(Arc::clone(&contexts), Arc::clone(&settings.observer));
     let general = limits::GeneralLimits {

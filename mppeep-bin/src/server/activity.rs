@@ -24,8 +24,9 @@ pub(super) enum Phase {
 #[derive(Debug)]
 struct State {
     phase: Phase,
-    /// When it began to wait, unless it is busy.
-    since: Instant,
+    /// When it began to wait, unless it is busy. The clock is read when somebody wants to know, which its socket does as
+    /// soon as there is something to wait for: a head that comes in one piece needs no clock.
+    since: Option<Instant>,
     /// Counts the changes of phase.
     changes: u64,
     /// Requests being answered; more than one only over HTTP/2.
@@ -56,7 +57,7 @@ impl Activity {
         Self {
             state: Mutex::new(State {
                 phase: Phase::Head,
-                since: now,
+                since: Some(now),
                 changes: 1,
                 running: 0,
                 unread: 0,
@@ -73,10 +74,11 @@ impl Activity {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Number of the last change, the phase and its begin.
-    pub(super) fn now(&self) -> (u64, Phase, Instant) {
-        let state = self.state();
-        (state.changes, state.phase, state.since)
+    /// Number of the last change, the phase, and when it began, unless the connection is busy.
+    pub(super) fn now(&self) -> (u64, Phase, Option<Instant>) {
+        let mut state = self.state();
+        let since = (state.phase != Phase::Busy).then(|| state.since());
+        (state.changes, state.phase, since)
     }
 
     pub(super) fn phase(&self) -> Phase {
@@ -154,8 +156,8 @@ impl Activity {
 
     /// For how long nothing has been asked, if nothing is being answered.
     pub(super) fn waiting(&self) -> Option<Duration> {
-        let state = self.state();
-        (state.phase != Phase::Busy && !state.ended).then(|| state.since.elapsed())
+        let mut state = self.state();
+        (state.phase != Phase::Busy && !state.ended).then(|| state.since().elapsed())
     }
 
     /// Makes the connection give up its place.
@@ -205,8 +207,12 @@ impl Activity {
 impl State {
     fn enter(&mut self, phase: Phase) {
         self.phase = phase;
-        self.since = Instant::now();
+        self.since = None;
         self.changes += 1;
+    }
+
+    fn since(&mut self) -> Instant {
+        *self.since.get_or_insert_with(Instant::now)
     }
 }
 

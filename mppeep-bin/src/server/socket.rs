@@ -63,11 +63,12 @@ impl PatientSocket {
             return;
         }
         self.seen = changes;
-        self.deadline = match phase {
-            Phase::Head => Some(since + self.patience.head),
-            Phase::Idle => Some(since + self.patience.idle),
-            Phase::Busy => None,
+        let patience = if phase == Phase::Head {
+            self.patience.head
+        } else {
+            self.patience.idle
         };
+        self.deadline = since.map(|since| since + patience);
         match (self.deadline, &mut self.reading) {
             (Some(deadline), Some(sleep)) if deadline < sleep.deadline() => sleep.as_mut().reset(deadline),
             (Some(deadline), none @ None) => *none = Some(Box::pin(tokio::time::sleep_until(deadline))),

@@ -1,5 +1,6 @@
 //! Who asks, through what, under which number; and the request's span in the log.
 
+use std::cell::Cell;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -15,12 +16,6 @@ use crate::urls::Urls;
 
 /// The header that carries the request's number.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-
-/// What a trusted peer may tell of a request, besides its client's address.
-const CF_RAY: HeaderName = HeaderName::from_static("cf-ray");
-const CF_COUNTRY: HeaderName = HeaderName::from_static("cf-ipcountry");
-const CF_VISITOR: HeaderName = HeaderName::from_static("cf-visitor");
-const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 /// How a request came to this server; whoever accepts connections puts it into the request's extensions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,9 +94,8 @@ pub(crate) struct Contexts {
     pub(crate) urls: Urls,
     pub(crate) trusted: Vec<Network>,
     pub(crate) header: ClientIpHeader,
-    /// Told apart from those of other processes by random bits.
-    pub(crate) id_prefix: u64,
-    pub(crate) id_next: AtomicU64,
+    /// Random bits that tell the numbers of this process from those of others.
+    pub(crate) process: u64,
 }
 
 impl Contexts {
@@ -143,23 +137,26 @@ impl Contexts {
             https: secure,
         };
         if self.trusted.iter().any(|network| network.contains(peer)) {
-            let named = self.header.name().and_then(|name| only(headers, &name));
-            if let Some(address) = named.and_then(|text| text.trim().parse::<IpAddr>().ok()) {
+            let told = Told::read(headers, self.header);
+            let client = told
+                .client
+                .get()
+                .and_then(|text| text.trim().parse::<IpAddr>().ok());
+            if let Some(address) = client {
                 caller.client = address.to_canonical();
             }
-            caller.ray = only(headers, &CF_RAY).filter(|text| is_ray(text));
-            caller.country = only(headers, &CF_COUNTRY).filter(|text| is_country(text));
-            caller.https = forwarded_https(headers).unwrap_or(secure);
+            caller.ray = told.ray.get().filter(|text| is_ray(text));
+            caller.country = told.country.get().filter(|text| is_country(text));
+            caller.https = told.https().unwrap_or(secure);
         }
         caller
     }
 
     /// The number of a request: the next one, unless it has one.
     pub(crate) fn number<'a>(&self, caller: &Caller<'a>) -> Number<'a> {
-        caller.ray.map_or_else(
-            || Number::own(self.id_prefix, self.id_next.fetch_add(1, Ordering::Relaxed)),
-            Number::Ray,
-        )
+        caller
+            .ray
+            .map_or_else(|| Number::own(self.process, next_number()), Number::Ray)
     }
 
     /// What is known of a request whose number is known already.
@@ -175,6 +172,26 @@ impl Contexts {
             user: OnceLock::new(),
         }
     }
+}
+
+/// How many numbers a thread takes at once, so that threads seldom meet over them.
+const NUMBERS: u64 = 64;
+
+/// The next number in this process: each is given once, in no order.
+fn next_number() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    thread_local! {
+        /// The next of this thread; it has none left at a multiple of [`NUMBERS`].
+        static OWN: Cell<u64> = const { Cell::new(0) };
+    }
+    OWN.with(|own| {
+        let mut number = own.get();
+        if number.is_multiple_of(NUMBERS) {
+            number = NEXT.fetch_add(NUMBERS, Ordering::Relaxed);
+        }
+        own.set(number + 1);
+        number
+    })
 }
 
 /// Who asks, as far as the connection and the fields of a trusted peer tell.
@@ -214,14 +231,66 @@ impl Number<'_> {
     }
 }
 
-/// The value of a header that was sent exactly once.
-fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
-    let mut values = headers.get_all(name).iter();
-    let value = values.next()?;
-    if values.next().is_some() {
-        None
-    } else {
-        value.to_str().ok()
+/// What a trusted peer says of a request, found in one look through its fields.
+#[derive(Default)]
+struct Told<'a> {
+    client: Once<'a>,
+    ray: Once<'a>,
+    country: Once<'a>,
+    scheme: Once<'a>,
+    visitor: Once<'a>,
+}
+
+impl<'a> Told<'a> {
+    fn read(headers: &'a HeaderMap, client: ClientIpHeader) -> Self {
+        let mut told = Self::default();
+        let client = client.name();
+        for (name, value) in headers {
+            match name.as_str() {
+                "cf-ray" => told.ray.see(value),
+                "cf-ipcountry" => told.country.see(value),
+                "x-forwarded-proto" => told.scheme.see(value),
+                "cf-visitor" => told.visitor.see(value),
+                name if Some(name) == client => told.client.see(value),
+                _ => {}
+            }
+        }
+        told
+    }
+
+    /// Whether the client spoke https, if anything is said of it.
+    fn https(&self) -> Option<bool> {
+        if let Some(scheme) = self.scheme.get() {
+            return Some(scheme.trim().eq_ignore_ascii_case("https"));
+        }
+        let visitor: serde_json::Value = serde_json::from_str(self.visitor.get()?).ok()?;
+        let scheme = visitor.get("scheme")?.as_str()?;
+        Some(scheme == "https")
+    }
+}
+
+/// The value of a header that is believed if it was sent exactly once.
+#[derive(Default, Clone, Copy)]
+enum Once<'a> {
+    #[default]
+    Never,
+    Seen(&'a HeaderValue),
+    Again,
+}
+
+impl<'a> Once<'a> {
+    fn see(&mut self, value: &'a HeaderValue) {
+        *self = match self {
+            Self::Never => Self::Seen(value),
+            Self::Seen(_) | Self::Again => Self::Again,
+        };
+    }
+
+    fn get(self) -> Option<&'a str> {
+        match self {
+            Self::Seen(value) => value.to_str().ok(),
+            Self::Never | Self::Again => None,
+        }
     }
 }
 
@@ -235,16 +304,6 @@ fn is_ray(text: &str) -> bool {
 /// Whether it is a country as Cloudflare writes it (ISO 3166-1, `T1` for Tor), and not `XX`, which says that it is not known.
 fn is_country(text: &str) -> bool {
     matches!(text.as_bytes(), [b'A'..=b'Z', b'A'..=b'Z'] | b"T1") && text != "XX"
-}
-
-/// What a proxy says of the client's scheme, if it says anything.
-fn forwarded_https(headers: &HeaderMap) -> Option<bool> {
-    if let Some(scheme) = only(headers, &FORWARDED_PROTO) {
-        return Some(scheme.trim().eq_ignore_ascii_case("https"));
-    }
-    let visitor: serde_json::Value = serde_json::from_str(only(headers, &CF_VISITOR)?).ok()?;
-    let scheme = visitor.get("scheme")?.as_str()?;
-    Some(scheme == "https")
 }
 
 /// The outermost layer.
@@ -270,6 +329,9 @@ pub(crate) fn write_number(headers: &mut HeaderMap, number: &str) {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+    use std::sync::Mutex;
+
     use super::*;
 
     fn contexts(header: ClientIpHeader) -> Contexts {
@@ -277,8 +339,7 @@ mod tests {
             urls: Urls::new("/mppeep"),
             trusted: vec!["127.0.0.1/32".parse().unwrap(), "::1/128".parse().unwrap()],
             header,
-            id_prefix: 7,
-            id_next: AtomicU64::new(0),
+            process: 7,
         }
     }
 
@@ -404,8 +465,25 @@ mod tests {
         let header = ClientIpHeader::CfConnectingIp;
         let number = |peer: &str, value: &str| client(header, peer, &[("cf-ray", value)]).request_id;
         assert_eq!(number("127.0.0.1", "8a1b2c3d4e5f-CDG"), "8a1b2c3d4e5f-CDG");
-        assert_eq!(number("192.0.2.1", "8a1b2c3d4e5f-CDG"), "000000000007-0000000000");
-        assert_eq!(number("127.0.0.1", "<script>"), "000000000007-0000000000");
+        for (peer, value) in [("192.0.2.1", "8a1b2c3d4e5f-CDG"), ("127.0.0.1", "<script>")] {
+            let own = number(peer, value);
+            assert!(own.len() == 23 && own.starts_with("000000000007-"), "{own}");
+        }
+    }
+
+    #[test]
+    fn every_request_has_a_number_of_its_own() {
+        const EACH: usize = 1000;
+        let (found, threads) = (Mutex::new(HashSet::new()), 4);
+        std::thread::scope(|scope| {
+            for _ in 0..threads {
+                scope.spawn(|| {
+                    let own: Vec<u64> = (0..EACH).map(|_| next_number()).collect();
+                    found.lock().unwrap().extend(own);
+                });
+            }
+        });
+        assert_eq!(found.lock().unwrap().len(), threads * EACH);
     }
 
     #[test]

@@ -121,7 +121,6 @@ mod tests {
     use mppeep_core::ports::error::BackendError;
     use std::collections::HashMap;
     use std::sync::Mutex;
-    use std::sync::atomic::AtomicU64;
     use tower::ServiceExt as _;
 
     /// The core's own arithmetic, at one instant.
@@ -169,8 +168,7 @@ mod tests {
             urls: Urls::new("/mppeep"),
             trusted: Vec::new(),
             header: ClientIpHeader::None,
-            id_prefix: 0,
-            id_next: AtomicU64::new(0),
+            process: 0,
         };
         let state = match user {
             Some(user) => SessionState::Known(Arc::new(Actor {

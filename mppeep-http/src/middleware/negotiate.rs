@@ -95,7 +95,6 @@ mod tests {
     use axum::routing::get;
     use http::StatusCode;
     use http_body_util::BodyExt as _;
-    use std::sync::atomic::AtomicU64;
     use tower::ServiceExt as _;
 
     async fn ask(path: &str, accept: &str) -> (StatusCode, HeaderMap, String) {
@@ -103,8 +102,7 @@ mod tests {
             urls: Urls::new("/mppeep"),
             trusted: Vec::new(),
             header: ClientIpHeader::None,
-            id_prefix: 0,
-            id_next: AtomicU64::new(0),
+            process: 0,
         };
         let render: ErrorPageRenderer =
             |page| format!("<!doctype html><html lang=\"fr\"><h1>{}</h1>", page.title);

@@ -280,7 +280,6 @@ mod tests {
     use http_body_util::BodyExt as _;
     use std::convert::Infallible;
     use std::sync::Mutex;
-    use std::sync::atomic::AtomicU64;
     use tower::ServiceExt as _;
 
     /// Method, route, status, bytes, stream, cut.
@@ -334,8 +333,7 @@ mod tests {
             urls: Urls::new("/mppeep"),
             trusted: Vec::new(),
             header: ClientIpHeader::None,
-            id_prefix: 0,
-            id_next: AtomicU64::new(0),
+            process: 0,
         };
         Router::new()
             .route("/agents/{id}", get(|| async { "four" }))

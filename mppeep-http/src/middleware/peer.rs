@@ -3,11 +3,6 @@
 use std::net::IpAddr;
 use std::str::FromStr;
 
-use http::HeaderName;
-
-const CF_CONNECTING_IP: HeaderName = HeaderName::from_static("cf-connecting-ip");
-const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
-
 /// Which header names the client, when a trusted peer sends it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ClientIpHeader {
@@ -21,10 +16,11 @@ pub enum ClientIpHeader {
 }
 
 impl ClientIpHeader {
-    pub(super) fn name(self) -> Option<HeaderName> {
+    /// Its name as requests are read: in small letters.
+    pub(super) fn name(self) -> Option<&'static str> {
         match self {
-            Self::CfConnectingIp => Some(CF_CONNECTING_IP),
-            Self::XRealIp => Some(X_REAL_IP),
+            Self::CfConnectingIp => Some("cf-connecting-ip"),
+            Self::XRealIp => Some("x-real-ip"),
             Self::None => None,
         }
     }

@@ -91,7 +91,7 @@ mod tests {
     use mppeep_core::domain::id::UserId;
     use mppeep_core::ports::clock::SeededEntropy;
     use mppeep_core::ports::error::BackendError;
-    use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+    use std::sync::atomic::{AtomicUsize, Ordering};
     use tower::ServiceExt as _;
 
     struct Book {
@@ -134,8 +134,7 @@ mod tests {
             urls: Urls::new("/mppeep"),
             trusted: Vec::new(),
             header: ClientIpHeader::None,
-            id_prefix: 0,
-            id_next: AtomicU64::new(0),
+            process: 0,
         };
         let name = |MaybeUser(user): MaybeUser| async move {
             user.map_or_else(|| "nobody".to_owned(), |actor| actor.display_name.clone())

@@ -84,7 +84,6 @@ mod tests {
     use http::header;
     use mppeep_core::domain::permission::{Action, Actor, Resource};
     use mppeep_core::domain::user::Role;
-    use std::sync::atomic::AtomicU64;
     use tower::ServiceExt as _;
 
     fn actor(role: Role) -> Actor {
@@ -104,8 +103,7 @@ mod tests {
             urls: urls.clone(),
             trusted: Vec::new(),
             header: ClientIpHeader::None,
-            id_prefix: 0,
-            id_next: AtomicU64::new(0),
+            process: 0,
         };
         let table: RouteTable<()> = RouteTable::pages()
             .route("/open", get(touch).public())

@@ -131,9 +131,7 @@ pub(crate) fn answered(
         cut: false,
     };
     if tracing::enabled!(target: "access", tracing::Level::INFO) {
-        let context = context();
-        let span = tracing::info_span!("request", request_id = %context.request_id);
-        span.in_scope(|| log(&context, &Spent::default(), &ended));
+        log(&context(), &Spent::default(), &ended);
     }
     observer.ended(&ended);
 }
@@ -142,7 +140,6 @@ pub(crate) fn answered(
 struct Record {
     observer: Arc<dyn RequestObserver>,
     context: Arc<RequestContext>,
-    span: tracing::Span,
     started: Instant,
     method: &'static str,
     route: Option<MatchedPath>,
@@ -160,7 +157,6 @@ impl Record {
         Self {
             observer,
             context,
-            span: tracing::Span::current(),
             started: Instant::now(),
             method: name_of(request.method()),
             route: request.extensions().get().cloned(),
@@ -173,13 +169,14 @@ impl Record {
     }
 }
 
-/// Writes the line of a request.
+/// Writes the line of a request. It names the request itself, and needs no span.
 fn log(context: &RequestContext, spent: &Spent, ended: &ObservedRequest<'_>) {
     let (database, cache) = (spent.on(Part::Database), spent.on(Part::Cache));
     macro_rules! line {
         ($level:ident, $message:literal) => {
             tracing::$level!(
                 target: "access",
+                parent: None,
                 request_id = %context.request_id,
                 cf_ray = context.cf_ray.as_deref(),
                 method = ended.method,
@@ -224,7 +221,7 @@ impl Drop for Record {
             stream: self.stream,
             cut: !self.complete && !self.stream,
         };
-        self.span.in_scope(|| log(&self.context, &self.spent, &ended));
+        log(&self.context, &self.spent, &ended);
         self.observer.ended(&ended);
     }
 }

@@ -121,7 +121,6 @@ async fn every_kind_of_answer_has_the_security_headers() {
     for (kind, answer) in kinds::all(&server).await {
         assert_eq!(answer.header("x-content-type-options"), Some("nosniff"), "{kind}");
         assert_eq!(answer.header("x-frame-options"), Some("DENY"), "{kind}");
-        assert_eq!(answer.header("x-xss-protection"), Some("0"), "{kind}");
         let referrer = answer.header_or_empty("referrer-policy");
         let private = [
             "no-referrer",
@@ -138,13 +137,25 @@ async fn every_kind_of_answer_has_the_security_headers() {
             Some("same-origin"),
             "{kind}"
         );
+        let policy = policy(&answer);
+        for none in ["default-src", "base-uri", "frame-ancestors"] {
+            assert_eq!(policy[none], ["'none'"], "{kind}");
+        }
         if answer.is_html() {
+            assert_eq!(answer.header("x-xss-protection"), Some("0"), "{kind}");
             assert_eq!(
                 answer.header("cross-origin-opener-policy"),
                 Some("same-origin"),
                 "{kind}"
             );
             assert!(answer.header("permissions-policy").is_some(), "{kind}");
+        } else if answer.header("content-type").is_some() {
+            // Nothing that is no page may do anything, should a browser take it for one.
+            for (directive, sources) in policy.iter().filter(|(name, _)| name.ends_with("-src")) {
+                let style = directive == "style-src" && policy.contains_key("sandbox");
+                assert!(style || *sources == ["'none'"], "{kind}: {directive} {sources:?}");
+            }
+            assert_eq!(policy["form-action"], ["'none'"], "{kind}");
         }
     }
 }

@@ -9,42 +9,45 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use super::context::RequestContext;
 
-/// Everything comes from this server, nothing is inline.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
+/// Of pages: everything comes from this server, nothing is inline.
+const POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
      font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; \
-     object-src 'none'; manifest-src 'self'";
+     object-src 'none'; manifest-src 'self'",
+);
 
-const PERMISSIONS: &str = "accelerometer=(), camera=(), display-capture=(), geolocation=(), gyroscope=(), \
-     magnetometer=(), microphone=(), midi=(), payment=(), publickey-credentials-get=(), usb=()";
+/// Of everything else, should a browser show it as if it were a page: nothing at all.
+const POLICY_OF_NO_PAGE: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+);
 
-const FIXED: [(HeaderName, HeaderValue); 8] = [
-    (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY)),
+const PERMISSIONS: HeaderValue = HeaderValue::from_static(
+    "accelerometer=(), camera=(), display-capture=(), geolocation=(), gyroscope=(), \
+     magnetometer=(), microphone=(), midi=(), payment=(), publickey-credentials-get=(), usb=()",
+);
+
+/// What every answer says.
+const OF_ALL: [(HeaderName, HeaderValue); 4] = [
     (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
     (
         header::X_CONTENT_TYPE_OPTIONS,
         HeaderValue::from_static("nosniff"),
     ),
     (header::REFERRER_POLICY, HeaderValue::from_static("same-origin")),
-    (header::X_XSS_PROTECTION, HeaderValue::from_static("0")),
-    (
-        HeaderName::from_static("permissions-policy"),
-        HeaderValue::from_static(PERMISSIONS),
-    ),
-    (
-        HeaderName::from_static("cross-origin-opener-policy"),
-        HeaderValue::from_static("same-origin"),
-    ),
     (
         HeaderName::from_static("cross-origin-resource-policy"),
         HeaderValue::from_static("same-origin"),
     ),
 ];
 
-/// What an answer may say for itself.
-const OWN: [HeaderName; 3] = [
-    header::REFERRER_POLICY,
-    header::CONTENT_SECURITY_POLICY,
-    header::X_FRAME_OPTIONS,
+/// What browsers look for in pages only, beside their policy.
+const OF_PAGES: [(HeaderName, HeaderValue); 3] = [
+    (header::X_XSS_PROTECTION, HeaderValue::from_static("0")),
+    (HeaderName::from_static("permissions-policy"), PERMISSIONS),
+    (
+        HeaderName::from_static("cross-origin-opener-policy"),
+        HeaderValue::from_static("same-origin"),
+    ),
 ];
 
 /// Two years; only ever said over https (RFC 6797 §7.2).
@@ -60,20 +63,25 @@ pub(crate) async fn layer(request: Request, next: Next) -> Response {
     response
 }
 
+/// What an answer says for itself stays: a page whose address is a secret tells less, a file that is shown may do less.
+/// What does not say what it is counts as a page.
 pub(crate) fn write(headers: &mut HeaderMap, https: bool) {
-    for (name, value) in FIXED {
-        // A page whose address is a secret says less than this; a file that is shown may do less than a page.
-        if OWN.contains(&name) && headers.contains_key(&name) {
-            continue;
-        }
-        headers.insert(name, value);
+    let kind = headers.get(header::CONTENT_TYPE);
+    let page = kind.is_none_or(|kind| kind.as_bytes().starts_with(b"text/html"));
+    let policy = if page { POLICY } else { POLICY_OF_NO_PAGE };
+    headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(policy);
+    for (name, value) in OF_ALL {
+        headers.entry(name).or_insert(value);
+    }
+    if page {
+        headers.extend(OF_PAGES);
     }
     if https {
         headers.insert(header::STRICT_TRANSPORT_SECURITY, TRANSPORT);
     }
-    if !headers.contains_key(header::CACHE_CONTROL) {
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    }
+    headers
+        .entry(header::CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
 }
 
 #[cfg(test)]

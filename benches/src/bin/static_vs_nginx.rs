@@ -2,12 +2,14 @@
 //!
 //! nginx serves the same files from a memory-backed folder with `sendfile`, `open_file_cache` and `gzip_static`, which hands out
 //! files that were compressed beforehand, as mppeep does. One client asks both: the same connections, the same bytes of request,
-//! rounds in turn, so that whatever else the machine does is shared. Neither writes a line for each request. Printed are
-//! requests a second, and what the servers alone spent on each request, which is what counts when client and server share
-//! processors. Then sizes, beside what nginx makes of the same at level 6.
+//! rounds in turn, so that whatever else the machine does is shared: first without a log, then with a line for each request
+//! in a file, as either runs in earnest. Printed are requests a second, and what the servers alone spent on each request,
+//! which is what counts when client and server share processors. Then sizes, beside what nginx makes of the same at level 6.
 
+use std::fs::File;
 use std::io::Write as _;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use flate2::Compression;
@@ -17,12 +19,15 @@ use mppeep_tests::processes::{descendants, processor_ticks};
 use mppeep_tests::{Client, Launch};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio::process::{Child, Command};
 use tokio::task::JoinSet;
 
 /// Kept connections of the client.
 const CONNECTIONS: usize = 32;
 /// How long one side is asked in a round.
 const TURN: Duration = Duration::from_secs(2);
+/// The lines of both, in the folder of nginx.
+const LOGS: [&str; 2] = ["mppeep.log", "nginx.log"];
 /// Files that are compared, below `/mppeep/static/`.
 const FILES: [&str; 3] = ["css/style.css", "css/components.css", "js/app.js"];
 
@@ -58,20 +63,72 @@ async fn main() {
         root: "/mppeep/static",
         processes: vec![server.id()],
     };
-    let theirs = Side {
+    let theirs = |root| Side {
         name: "nginx",
         address: ([127, 0, 0, 1], nginx.port()).into(),
-        root: "/static",
+        root,
         processes: descendants(nginx.id()),
     };
-    println!("{CONNECTIONS} connections, {rounds} rounds of {TURN:?} on each side, in turn:\n");
+    println!(
+        "{CONNECTIONS} connections, {rounds} rounds of {TURN:?} on each side, in turn.\n\nWithout a log:\n"
+    );
     for coding in ["identity", "gzip"] {
-        compare(&ours, &theirs, "css/style.css", coding, rounds).await;
+        compare(&ours, &theirs("/static"), "css/style.css", coding, rounds).await;
     }
+    println!("With a line for each request:\n");
+    let talkative = Talkative::start(nginx.folder()).await;
+    let ours = Side {
+        address: talkative.address,
+        processes: vec![talkative.child.id().expect("it runs")],
+        ..ours
+    };
+    for coding in ["identity", "gzip"] {
+        compare(&ours, &theirs("/logged"), "css/style.css", coding, rounds).await;
+        for log in LOGS {
+            let file = File::options().write(true).open(nginx.folder().join(log));
+            file.and_then(|file| file.set_len(0)).expect("a log");
+        }
+    }
+    drop(talkative);
+    let theirs = theirs("/static");
     sizes(&visitor, &user, &theirs, &contents).await;
 }
 
-/// nginx with the same files below `/static`, compressed beforehand, and below `/level6`, compressed as they are asked for.
+/// A server whose log is a file.
+struct Talkative {
+    child: Child,
+    address: SocketAddr,
+    /// Holds its data.
+    _launch: Launch,
+}
+
+impl Talkative {
+    async fn start(folder: &Path) -> Self {
+        let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
+        let launch = Launch::new().env("MPPEEP_LISTEN", address);
+        let log = File::options()
+            .append(true)
+            .create(true)
+            .open(folder.join(LOGS[0]));
+        let child = Command::from(launch.command())
+            .arg("serve")
+            .stderr(log.expect("a file"))
+            .kill_on_drop(true)
+            .spawn()
+            .expect("the binary can be run");
+        while TcpStream::connect(address).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        Self {
+            child,
+            address,
+            _launch: launch,
+        }
+    }
+}
+
+/// nginx with the same files below `/static` and `/logged`, compressed beforehand, and below `/level6`, compressed as they
+/// are asked for.
 async fn nginx(contents: &[(String, Vec<u8>)]) -> Nginx {
     let mut files = Vec::new();
     for (name, content) in contents {
@@ -80,18 +137,30 @@ async fn nginx(contents: &[(String, Vec<u8>)]) -> Nginx {
         files.push((name, content.clone()));
     }
     let port = free_port();
+    let files_of = |location: &str, log: &str| {
+        format!(
+            "location {location} {{\n\
+             alias {{folder}}/; gzip_static on; gzip_vary on; access_log {log};\n\
+             add_header Cache-Control \"public, max-age=2592000, immutable\";\n\
+             add_header X-Content-Type-Options nosniff;\n\
+             }}"
+        )
+    };
+    let (quiet, logged) = (
+        files_of("/static/", "off"),
+        files_of("/logged/", &format!("{{folder}}/{} lines", LOGS[1])),
+    );
     let site = format!(
         "sendfile on; tcp_nopush on; tcp_nodelay on;\n\
              open_file_cache max=100; open_file_cache_valid 60s;\n\
              keepalive_requests 100000000; keepalive_timeout 75s;\n\
              gzip_types text/css text/javascript application/javascript application/json; gzip_comp_level 6; gzip_min_length 20;\n\
+             log_format lines escape=json '{{\"time\":\"$time_iso8601\",\"request_id\":\"$request_id\",\"method\":\"$request_method\",\
+             \"uri\":\"$uri\",\"status\":$status,\"duration\":$request_time,\"client\":\"$remote_addr\",\"bytes\":$body_bytes_sent}}';\n\
              server {{\n\
              listen 127.0.0.1:{port} backlog=4096; server_tokens off;\n\
-             location /static/ {{\n\
-             alias {{folder}}/; gzip_static on; gzip_vary on;\n\
-             add_header Cache-Control \"public, max-age=2592000, immutable\";\n\
-             add_header X-Content-Type-Options nosniff;\n\
-             }}\n\
+             {quiet}\n\
+             {logged}\n\
              location /level6/ {{ alias {{folder}}/; gzip on; }}\n\
              }}"
     );

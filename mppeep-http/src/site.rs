@@ -180,13 +180,12 @@ impl Files {
         let mut response = http::Response::new(prepared.body.clone());
         *response.headers_mut() = head.clone();
         context::write_number(response.headers_mut(), number.as_str());
-        let context = || self.contexts.context(&caller, &number, path);
         observe::answered(
             &*self.observer,
             &self.route,
             prepared.body.len(),
             started,
-            context,
+            &caller.asker(&number),
         );
         Some(response)
     }

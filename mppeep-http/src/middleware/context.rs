@@ -75,6 +75,25 @@ impl RequestContext {
     pub fn limit_key(&self) -> String {
         limit_key(self.client)
     }
+
+    pub(crate) fn asker(&self) -> Asker<'_> {
+        Asker {
+            request_id: &self.request_id,
+            cf_ray: self.cf_ray.as_deref(),
+            user: self.user.get().map(String::as_str),
+            client: self.client,
+        }
+    }
+}
+
+/// Who asked, as the log tells of it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Asker<'a> {
+    pub(crate) request_id: &'a str,
+    pub(crate) cf_ray: Option<&'a str>,
+    /// The account's identifier.
+    pub(crate) user: Option<&'a str>,
+    pub(crate) client: IpAddr,
 }
 
 /// An address as limits count it: an IPv6 customer is a /64.
@@ -201,6 +220,18 @@ pub(crate) struct Caller<'a> {
     ray: Option<&'a str>,
     country: Option<&'a str>,
     pub(crate) https: bool,
+}
+
+impl<'a> Caller<'a> {
+    /// Who asked for what everybody may have.
+    pub(crate) fn asker(&self, number: &'a Number<'_>) -> Asker<'a> {
+        Asker {
+            request_id: number.as_str(),
+            cf_ray: self.ray,
+            user: None,
+            client: self.client,
+        }
+    }
 }
 
 /// The number of a request.

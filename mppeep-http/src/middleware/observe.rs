@@ -21,7 +21,7 @@ use http::{Method, StatusCode, header};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use mppeep_core::layered::spent::{Part, Spent, scope, scope_step};
 
-use super::context::RequestContext;
+use super::context::{Asker, RequestContext};
 
 /// The status of a request that was given up before there was an answer, as nginx logs it.
 const GIVEN_UP: u16 = 499;
@@ -112,13 +112,13 @@ fn name_of(method: &Method) -> &'static str {
     }
 }
 
-/// Tells of a GET request that was answered at once and whole. What is known of it is asked for only if it is logged.
+/// Tells of a GET request that was answered at once and whole.
 pub(crate) fn answered(
     observer: &dyn RequestObserver,
     route: &str,
     bytes: usize,
     started: Instant,
-    context: impl FnOnce() -> RequestContext,
+    asker: &Asker<'_>,
 ) {
     observer.began();
     let ended = ObservedRequest {
@@ -130,9 +130,7 @@ pub(crate) fn answered(
         stream: false,
         cut: false,
     };
-    if tracing::enabled!(target: "access", tracing::Level::INFO) {
-        log(&context(), &Spent::default(), &ended);
-    }
+    log(asker, &Spent::default(), &ended);
     observer.ended(&ended);
 }
 
@@ -170,15 +168,15 @@ impl Record {
 }
 
 /// Writes the line of a request. It names the request itself, and needs no span.
-fn log(context: &RequestContext, spent: &Spent, ended: &ObservedRequest<'_>) {
+fn log(asker: &Asker<'_>, spent: &Spent, ended: &ObservedRequest<'_>) {
     let (database, cache) = (spent.on(Part::Database), spent.on(Part::Cache));
     macro_rules! line {
         ($level:ident, $message:literal) => {
             tracing::$level!(
                 target: "access",
                 parent: None,
-                request_id = %context.request_id,
-                cf_ray = context.cf_ray.as_deref(),
+                request_id = asker.request_id,
+                cf_ray = asker.cf_ray,
                 method = ended.method,
                 route = ended.route,
                 status = ended.status.unwrap_or(GIVEN_UP),
@@ -187,8 +185,8 @@ fn log(context: &RequestContext, spent: &Spent, ended: &ObservedRequest<'_>) {
                 database_calls = database.calls,
                 cache_ms = millis(cache.time),
                 cache_calls = cache.calls,
-                user = context.user.get().map(String::as_str),
-                client = %context.client,
+                user = asker.user,
+                client = %asker.client,
                 bytes = ended.bytes,
                 stream = ended.stream.then_some(true),
                 cut = ended.cut.then_some(true),
@@ -221,7 +219,7 @@ impl Drop for Record {
             stream: self.stream,
             cut: !self.complete && !self.stream,
         };
-        log(&self.context, &self.spent, &ended);
+        log(&self.context.asker(), &self.spent, &ended);
         self.observer.ended(&ended);
     }
 }

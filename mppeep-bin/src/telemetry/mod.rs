@@ -1,6 +1,6 @@
 //! Log lines: JSON or text, in UTC, on the standard error.
 //!
-//! A thread of its own writes them ([`lines`]). Whoever reads them may be slow or stuck, and a pipe that is full would
+//! A thread of its own writes them ([`Lines`]). Whoever reads them may be slow or stuck, and a pipe that is full would
 //! otherwise stop the request that logs, and soon all of them: what does not fit any more is lost, counted, and told of once
 //! lines flow again. Lines are flushed before the process ends; a kill may cost those of the last instant.
 

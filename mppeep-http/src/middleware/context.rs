@@ -1,8 +1,6 @@
 //! Who asks, through what, under which number; and the request's span in the log.
 
-use std::cell::Cell;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use axum::extract::{ConnectInfo, Request, State};
@@ -11,7 +9,9 @@ use axum::response::Response;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tracing::Instrument as _;
 
+use super::number::Number;
 use super::peer::{ClientIpHeader, Network};
+use super::told::Told;
 use crate::urls::Urls;
 
 /// The header that carries the request's number.
@@ -157,25 +157,19 @@ impl Contexts {
         };
         if self.trusted.iter().any(|network| network.contains(peer)) {
             let told = Told::read(headers, self.header);
-            let client = told
-                .client
-                .get()
-                .and_then(|text| text.trim().parse::<IpAddr>().ok());
-            if let Some(address) = client {
-                caller.client = address.to_canonical();
-            }
-            caller.ray = told.ray.get().filter(|text| is_ray(text));
-            caller.country = told.country.get().filter(|text| is_country(text));
-            caller.https = told.https().unwrap_or(secure);
+            caller = Caller {
+                client: told.client().unwrap_or(peer),
+                ray: told.ray(),
+                country: told.country(),
+                https: told.https().unwrap_or(secure),
+            };
         }
         caller
     }
 
     /// The number of a request: the next one, unless it has one.
     pub(crate) fn number<'a>(&self, caller: &Caller<'a>) -> Number<'a> {
-        caller
-            .ray
-            .map_or_else(|| Number::own(self.process, next_number()), Number::Ray)
+        caller.ray.map_or_else(|| Number::next(self.process), Number::Ray)
     }
 
     /// What is known of a request whose number is known already.
@@ -191,26 +185,6 @@ impl Contexts {
             user: OnceLock::new(),
         }
     }
-}
-
-/// How many numbers a thread takes at once, so that threads seldom meet over them.
-const NUMBERS: u64 = 64;
-
-/// The next number in this process: each is given once, in no order.
-fn next_number() -> u64 {
-    static NEXT: AtomicU64 = AtomicU64::new(0);
-    thread_local! {
-        /// The next of this thread; it has none left at a multiple of [`NUMBERS`].
-        static OWN: Cell<u64> = const { Cell::new(0) };
-    }
-    OWN.with(|own| {
-        let mut number = own.get();
-        if number.is_multiple_of(NUMBERS) {
-            number = NEXT.fetch_add(NUMBERS, Ordering::Relaxed);
-        }
-        own.set(number + 1);
-        number
-    })
 }
 
 /// Who asks, as far as the connection and the fields of a trusted peer tell.
@@ -232,109 +206,6 @@ impl<'a> Caller<'a> {
             client: self.client,
         }
     }
-}
-
-/// The number of a request.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Number<'a> {
-    /// Cloudflare's.
-    Ray(&'a str),
-    /// Made here: twelve digits of the process, ten of the request, both hexadecimal.
-    Own([u8; 23]),
-}
-
-impl Number<'_> {
-    fn own(process: u64, request: u64) -> Self {
-        let mut text = [b'-'; 23];
-        for (digits, number) in [(0..12, process), (13..23, request)] {
-            for (place, digit) in text[digits].iter_mut().rev().enumerate() {
-                *digit = b"0123456789abcdef"[(number >> (4 * place)) as usize & 15];
-            }
-        }
-        Self::Own(text)
-    }
-
-    pub(crate) fn as_str(&self) -> &str {
-        match self {
-            Self::Ray(text) => text,
-            Self::Own(text) => str::from_utf8(text).unwrap_or_default(),
-        }
-    }
-}
-
-/// What a trusted peer says of a request, found in one look through its fields.
-#[derive(Default)]
-struct Told<'a> {
-    client: Once<'a>,
-    ray: Once<'a>,
-    country: Once<'a>,
-    scheme: Once<'a>,
-    visitor: Once<'a>,
-}
-
-impl<'a> Told<'a> {
-    fn read(headers: &'a HeaderMap, client: ClientIpHeader) -> Self {
-        let mut told = Self::default();
-        let client = client.name();
-        for (name, value) in headers {
-            match name.as_str() {
-                "cf-ray" => told.ray.see(value),
-                "cf-ipcountry" => told.country.see(value),
-                "x-forwarded-proto" => told.scheme.see(value),
-                "cf-visitor" => told.visitor.see(value),
-                name if Some(name) == client => told.client.see(value),
-                _ => {}
-            }
-        }
-        told
-    }
-
-    /// Whether the client spoke https, if anything is said of it.
-    fn https(&self) -> Option<bool> {
-        if let Some(scheme) = self.scheme.get() {
-            return Some(scheme.trim().eq_ignore_ascii_case("https"));
-        }
-        let visitor: serde_json::Value = serde_json::from_str(self.visitor.get()?).ok()?;
-        let scheme = visitor.get("scheme")?.as_str()?;
-        Some(scheme == "https")
-    }
-}
-
-/// The value of a header that is believed if it was sent exactly once.
-#[derive(Default, Clone, Copy)]
-enum Once<'a> {
-    #[default]
-    Never,
-    Seen(&'a HeaderValue),
-    Again,
-}
-
-impl<'a> Once<'a> {
-    fn see(&mut self, value: &'a HeaderValue) {
-        *self = match self {
-            Self::Never => Self::Seen(value),
-            Self::Seen(_) | Self::Again => Self::Again,
-        };
-    }
-
-    fn get(self) -> Option<&'a str> {
-        match self {
-            Self::Seen(value) => value.to_str().ok(),
-            Self::Never | Self::Again => None,
-        }
-    }
-}
-
-fn is_ray(text: &str) -> bool {
-    (1..=64).contains(&text.len())
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-}
-
-/// Whether it is a country as Cloudflare writes it (ISO 3166-1, `T1` for Tor), and not `XX`, which says that it is not known.
-fn is_country(text: &str) -> bool {
-    matches!(text.as_bytes(), [b'A'..=b'Z', b'A'..=b'Z'] | b"T1") && text != "XX"
 }
 
 /// The outermost layer.
@@ -360,9 +231,6 @@ pub(crate) fn write_number(headers: &mut HeaderMap, number: &str) {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashSet;
-    use std::sync::Mutex;
-
     use super::*;
 
     fn contexts(header: ClientIpHeader) -> Contexts {
@@ -500,21 +368,6 @@ mod tests {
             let own = number(peer, value);
             assert!(own.len() == 23 && own.starts_with("000000000007-"), "{own}");
         }
-    }
-
-    #[test]
-    fn every_request_has_a_number_of_its_own() {
-        const EACH: usize = 1000;
-        let (found, threads) = (Mutex::new(HashSet::new()), 4);
-        std::thread::scope(|scope| {
-            for _ in 0..threads {
-                scope.spawn(|| {
-                    let own: Vec<u64> = (0..EACH).map(|_| next_number()).collect();
-                    found.lock().unwrap().extend(own);
-                });
-            }
-        });
-        assert_eq!(found.lock().unwrap().len(), threads * EACH);
     }
 
     #[test]

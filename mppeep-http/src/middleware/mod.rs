@@ -11,10 +11,12 @@ pub(crate) mod headers;
 pub(crate) mod idempotency;
 pub(crate) mod limits;
 pub(crate) mod negotiate;
+mod number;
 pub(crate) mod observe;
 pub(crate) mod peer;
 pub(crate) mod session;
 pub(crate) mod shedding;
+mod told;
 pub(crate) mod traffic;
 
 pub use compression::ShowsSecret;
